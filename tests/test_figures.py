@@ -1,0 +1,104 @@
+"""Every plot of the course: a Figure, labelled axes, text that the last row can read, nothing transparent.
+
+Append to ``PLOTS``: a name and a function without arguments that calls the plot.
+"""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from workshop_utils import figures
+
+X = np.linspace(-1.0, 1.0, 30)
+W, B = np.linspace(-2.0, 2.0, 21), np.linspace(-1.0, 3.0, 25)
+LOSS = 0.1 + W[None, :] ** 2 + (B[:, None] - 1.0) ** 2
+PATH = np.array([[1.8, 2.8], [1.0, 2.0], [0.1, 1.1]])
+COLOURS = np.column_stack([X, X**2])
+KIND = X > 0
+PROBABILITY = np.linspace(0.0, 1.0, 400).reshape(20, 20)
+LIMITS = (-1.0, 1.0, -0.5, 1.5)
+
+PLOTS = {
+    "activations": lambda: figures.plot_activations(X, {"tanh": np.tanh(X), "ReLU": np.maximum(X, 0)}),
+    "lines": lambda: figures.plot_lines(X, X**2, {"guess": (X, X)}, "x (d)", "y (mag)", invert=True),
+    "losses": lambda: figures.plot_losses({"train": [3.0, 2.0, 1.0], "test": [3.0, 2.5, 2.0]}),
+    "descents": lambda: figures.plot_descents(W, B, LOSS, {"slow": PATH, "no path": []}, best=(0.0, 1.0)),
+    "surface": lambda: figures.plot_surface(W, B, LOSS, PATH, PATH.sum(1), unit="mag²"),
+    "descent_and_fit": lambda: figures.plot_descent_and_fit(
+        W, B, LOSS, PATH, (X, X), (X, X), ("w", "b"), ("x (d)", "y (m/s)"), "rate 0.1"
+    ),
+    "network": lambda: figures.plot_network((2, 4, 4, 4, 1), ("in", "1", "2", "3", "out")),
+    "colours": lambda: figures.plot_colours(COLOURS, KIND, track=COLOURS[:5], locus=COLOURS[5:]),
+    "boundaries": lambda: figures.plot_boundaries({"epoch 0": PROBABILITY}, COLOURS, KIND, LIMITS),
+}
+
+
+@pytest.fixture(autouse=True)
+def style():
+    """Draw in the course's style, and leave no figure open."""
+    with matplotlib.rc_context():
+        figures.use_style()
+        yield
+    plt.close("all")
+
+
+def is_plot_axes(ax):
+    """Whether axes show data along axes (not a drawing with its axes switched off, nor a colour bar)."""
+    return ax.axison and ax.get_label() != "<colorbar>"
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_plot_is_labelled_legible_and_opaque(name):
+    """Each plot returns a Figure: labels on the outer axes, text of at least 12 points, white ground."""
+    figure = PLOTS[name]()
+    assert isinstance(figure, plt.Figure)
+    figure.canvas.draw()
+    assert figure.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
+    axes = [ax for ax in figure.axes if is_plot_axes(ax)]
+    assert axes or name == "network"
+    for ax in axes:
+        assert ax.has_data()
+        place = ax.get_subplotspec()
+        if place is None or place.is_last_row():
+            assert ax.get_xlabel()
+        if place is None or place.is_first_col():
+            assert ax.get_ylabel()
+    texts = [t for t in figure.findobj(matplotlib.text.Text) if t.get_visible() and t.get_text().strip()]
+    assert min(t.get_fontsize() for t in texts) >= 12
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_nothing_is_cut_off(name):
+    """All text lies inside the figure."""
+    figure = PLOTS[name]()
+    figure.canvas.draw()
+    inside = figure.bbox.padded(2)
+    for ax in figure.axes:
+        box = ax.get_tightbbox()
+        assert inside.x0 <= box.x0 and box.x1 <= inside.x1, name
+        assert inside.y0 <= box.y0 and box.y1 <= inside.y1, name
+
+
+def test_every_plot_function_is_tested():
+    """A new plot function without an entry in ``PLOTS`` fails here."""
+    functions = {name.removeprefix("plot_") for name in dir(figures) if name.startswith("plot_")}
+    assert functions == set(PLOTS)
+
+
+def test_network_counts_its_parameters():
+    """The numbers written under the drawing are the network's: weights and one offset per neuron."""
+    figure = figures.plot_network((2, 4, 4, 4, 1))
+    counts = [int(t.get_text().split("=")[1]) for t in figure.axes[0].texts if "=" in t.get_text()]
+    assert counts == [2 * 4 + 4, 4 * 4 + 4, 4 * 4 + 4, 4 * 1 + 1]
+
+
+def test_path_is_drawn_where_it_went():
+    """The line on the map is the path given, and the cross is at the lowest point."""
+    figure = figures.plot_descents(W, B, LOSS, {"slow": PATH}, best=(0.0, 1.0))
+    lines = [line.get_xydata() for line in figure.axes[0].lines]
+    assert any(np.array_equal(line, PATH) for line in lines)
+    assert any(np.array_equal(line, [[0.0, 1.0]]) for line in lines)
