@@ -70,7 +70,7 @@ def test_constraints_pin_every_requirement_within_its_bound():
         assert need.specifier.contains(pins[need.name]), f"constraints.txt does not satisfy {need}"
 
 
-# Citation and version -------------------------------------------------------------------------------------------
+# Citation and version ------------------------------------------------------------------------------
 
 
 def test_citation_names_the_paper():

@@ -41,8 +41,13 @@ def write(path, text):
 def run_notebook(path):
     """Run one notebook, write its page, and return its error ("" if there was none)."""
     book = nbformat.read(path, as_version=4)
-    folder = {"metadata": {"path": path.parent}}
-    client = NotebookClient(book, timeout=3600, kernel_name="python3", resources=folder)
+    client = NotebookClient(
+        book,
+        timeout=3600,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": path.parent}},  # the folder that the notebook runs in
+    )
     error = ""
     try:
         client.execute()
