@@ -1,0 +1,242 @@
+"""Spectra: the wavelength grid of the course, reading SDSS files and the survey on Kaggle, standardising, splitting.
+
+Flux is in the unit of SDSS, 1e-17 erg/s/cm2/Angstrom; wavelengths are in Angstrom, in vacuum; ``ivar`` is the inverse
+variance of the flux (1/sigma^2), and 0 where there is no usable measurement.
+"""
+
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from astropy.io import fits
+from numpy.lib.stride_tricks import sliding_window_view
+
+LOGLAM = 3.5522 + 1e-4 * np.arange(4618)  # log10(wavelength / Angstrom), the grid of the paper: 3,566 to 10,325 A
+WAVELENGTH = 10**LOGLAM
+N_PIXELS = len(LOGLAM)
+LIGHT_SPEED = 299792.458  # km/s, exact by definition of the metre
+
+CLIP_SIGMAS = 10.0  # standardise() clips at this many robust standard deviations from the median
+MAD_TO_SIGMA = 1.4826  # median absolute deviation -> standard deviation of a Gaussian: 1 / 0.67449
+
+SPIKE_SIGMAS = 6.0  # a spike stands at least so far above the noise ...
+SPIKE_EDGE = 0.75  # ... and falls by this share of its height within one pixel, faster than any spectrograph's line
+SPIKE_WIDTHS = (1, 2, 3)  # pixels
+EDGE_PIXELS = 50  # the value outside a spectrum's coverage is the median of so many pixels at its end
+
+
+class SpectrumError(ValueError):
+    """A spectrum or survey file cannot be used; the message names the file, what is wrong and what to do."""
+
+
+class Spectrum(NamedTuple):
+    """One spectrum on the grid ``LOGLAM``."""
+
+    flux: np.ndarray  # (4618,) float32, 1e-17 erg/s/cm2/A
+    ivar: np.ndarray  # (4618,) float32, 0 = no data there
+    z: float  # redshift stored in the file, nan if none
+    kind: str  # class stored in the file: "QSO", "GALAXY", "STAR" or ""
+    sn_median: float  # median signal-to-noise ratio per pixel
+
+
+def standardise(flux):
+    """Clip outliers, then bring every spectrum to mean 0 and standard deviation 1.
+
+    Values beyond ``CLIP_SIGMAS`` robust standard deviations (1.4826 times the median absolute deviation) from the
+    median are set to that limit. Both medians are taken over every 8th pixel of the 4,618, for speed. The result does
+    not change when the flux is multiplied by a positive constant.
+
+    Parameters
+    ----------
+    flux : numpy array or torch tensor, shape (..., pixel)
+
+    Returns
+    -------
+    The same type, shape and device; float32 unless the input is float64. A constant spectrum, which has no shape to
+    keep, becomes zeros.
+    """
+    if not torch.is_tensor(flux):
+        flux = np.asarray(flux)
+        dtype = np.float64 if flux.dtype == np.float64 else np.float32
+        return standardise(torch.from_numpy(np.array(flux, dtype))).numpy()
+    flux = flux if flux.dtype == torch.float64 else flux.float()
+    step = max(1, flux.shape[-1] // 577)
+    flux = flux - flux[..., ::step].median(-1, keepdim=True).values
+    scale = MAD_TO_SIGMA * flux[..., ::step].abs().median(-1, keepdim=True).values
+    scale = torch.where(scale > 0, scale, flux.abs().amax(-1, keepdim=True))  # over half of the pixels are equal
+    flux = (flux / torch.where(scale > 0, scale, 1)).clamp(-CLIP_SIGMAS, CLIP_SIGMAS)
+    flux = flux - flux.mean(-1, keepdim=True)
+    deviation = flux.std(-1, keepdim=True, correction=0)
+    return flux / torch.where(deviation > 0, deviation, 1)
+
+
+def resample(loglam, flux, ivar):
+    """Bring a spectrum onto the grid ``LOGLAM``.
+
+    The flux is interpolated linearly between good pixels (finite, ivar > 0), so bad pixels are bridged on the way.
+    The ivar is that of the nearest pixel: interpolation between two pixels must not make the data look better than
+    they are. Outside the coverage the flux is the median of the outermost 50 good pixels, and the ivar is 0.
+
+    Parameters
+    ----------
+    loglam, flux, ivar : arrays, shape (n,)
+        log10 of the vacuum wavelength in Angstrom (ascending), flux and its inverse variance.
+
+    Returns
+    -------
+    flux, ivar : float32 arrays, shape (4618,)
+
+    Raises
+    ------
+    SpectrumError
+        Where the arrays do not fit together or hold no usable pixel on the grid.
+    """
+    loglam, flux, ivar = (np.asarray(array, np.float64) for array in (loglam, flux, ivar))
+    check_arrays(loglam, flux, ivar)
+    good = usable(flux, ivar)
+    on_grid = good & (loglam >= LOGLAM[0]) & (loglam <= LOGLAM[-1])
+    if not good.any():
+        raise SpectrumError("no usable pixel: ivar is 0, or flux is not finite, everywhere; use another spectrum")
+    if not on_grid.any():
+        low, high = 10 ** loglam[good][[0, -1]]
+        raise SpectrumError(f"no usable pixel between {WAVELENGTH[0]:.0f} and {WAVELENGTH[-1]:.0f} A: "
+                            f"the spectrum covers {low:.0f} to {high:.0f} A; use an optical spectrum")  # fmt: skip
+    first, last = np.flatnonzero(good)[[0, -1]]
+    pixel = np.interp(LOGLAM, loglam, np.arange(len(loglam)), left=-1, right=len(loglam))
+    nearest = np.rint(pixel).astype(int)
+    below, above = nearest < first, nearest > last
+    new_flux = np.interp(LOGLAM, loglam[good], flux[good])
+    new_flux[below] = np.median(flux[good][:EDGE_PIXELS])
+    new_flux[above] = np.median(flux[good][-EDGE_PIXELS:])
+    new_ivar = np.where(good, ivar, 0)[nearest.clip(first, last)]
+    new_ivar[below | above] = 0
+    return new_flux.astype(np.float32), new_ivar.astype(np.float32)
+
+
+def usable(flux, ivar):
+    """Pixels with a finite flux and a positive, finite inverse variance: boolean array of the same shape."""
+    return np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+
+
+def check_arrays(loglam, flux, ivar):
+    """Raise SpectrumError unless the arrays (n,) fit together and ``loglam`` is log10 of ascending wavelengths."""
+    if loglam.ndim != 1 or not loglam.shape == flux.shape == ivar.shape:
+        raise SpectrumError(f"wrong lengths: loglam {loglam.shape}, flux {flux.shape} and ivar {ivar.shape} "
+                            "must be three arrays of one length")  # fmt: skip
+    if len(loglam) < 2 or not np.isfinite(loglam).all() or not (np.diff(loglam) > 0).all():
+        raise SpectrumError("loglam must be finite and ascend from pixel to pixel; sort the spectrum by wavelength")
+    if loglam[-1] > 6:
+        raise SpectrumError(f"loglam reaches {loglam[-1]:.6g}, which is no log10 of a wavelength in Angstrom; "
+                            "take np.log10 of wavelengths in Angstrom")  # fmt: skip
+
+
+def read_sdss(path):
+    """Read one SDSS spectrum file of any vintage (SDSS-I, BOSS, eBOSS; lite or full), clean it, put it on the grid.
+
+    Spikes (see ``find_spikes``) and pixels with ivar = 0 are replaced by linear interpolation and get ivar = 0.
+
+    Parameters
+    ----------
+    path : str or Path
+        File as downloaded: a table with columns flux, loglam and ivar, then, in most files, a row with the redshift.
+
+    Returns
+    -------
+    Spectrum
+
+    Raises
+    ------
+    SpectrumError
+        Where the file is missing, no FITS file, cut short, without these columns or without usable pixels.
+    """
+    coadd, row = read_tables(Path(path))
+    try:
+        loglam, flux, ivar = (np.array(coadd[name], np.float64) for name in ("loglam", "flux", "ivar"))
+        check_arrays(loglam, flux, ivar)
+        good = usable(flux, ivar)
+        sn = np.median(flux[good] * np.sqrt(ivar[good])) if good.any() else np.nan
+        new_flux, new_ivar = resample(loglam, flux, np.where(find_spikes(flux, ivar), 0, ivar))
+    except SpectrumError as error:
+        raise SpectrumError(f"{path}: {error}.") from None
+    sn = next((row[name] for name in ("sn_median_all", "sn_median") if np.isfinite(row.get(name, np.nan))), sn)
+    return Spectrum(new_flux, new_ivar, float(row.get("z", np.nan)), str(row.get("class", "")).strip(), float(sn))
+
+
+def read_tables(path):
+    """Read the columns of the coadded spectrum and the values of the redshift row: two dicts, lower-case names."""
+    if not path.is_file() or path.stat().st_size == 0:
+        problem = "is a folder" if path.is_dir() else "is empty" if path.exists() else "does not exist"
+        raise SpectrumError(f"{path}: this file {problem}; give the path of one downloaded SDSS spectrum.")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
+                tables = [lower_case(hdu.data) for hdu in hdus[:4] if isinstance(hdu, fits.BinTableHDU)]
+        whole = not any(word in str(warning.message) for warning in caught for word in ("truncated", "corrupted"))
+    except Exception:  # astropy raises many kinds for a damaged file, from OSError to TypeError
+        whole = False
+    if not whole:
+        with path.open("rb") as file:
+            is_fits = file.read(6) == b"SIMPLE"
+        problem = "the download was cut off; download the file again" if is_fits else "this is not a FITS file"
+        raise SpectrumError(f"{path}: {problem}.")
+    needed = {"flux", "loglam", "ivar"}
+    coadd = next((table for table in tables if needed <= table.keys()), None)
+    if coadd is None:
+        found = "; ".join(", ".join(table) for table in tables) or "no table at all"
+        raise SpectrumError(f"{path}: no COADD table with the columns flux, loglam and ivar (found: {found}); "
+                            "give a spec-PLATE-MJD-FIBER.fits file of SDSS.")  # fmt: skip
+    rows = (table for table in tables if "z" in table and table is not coadd and len(table["z"]))
+    return coadd, {name: values[0] for name, values in next(rows, {}).items() if np.ndim(values[0]) == 0}
+
+
+def lower_case(table):
+    """Return the columns of a FITS table as a dict with lower-case names."""
+    return {name.lower(): table[name] for name in table.names}
+
+
+def find_spikes(flux, ivar):
+    """Find spikes: cosmic rays and hot pixels that the survey's own masks missed.
+
+    A spike is a run of one to three pixels that (1) stands more than ``SPIKE_SIGMAS`` above or below the running
+    median of 51 pixels, in units of both the stated noise and the scatter of the neighbourhood, and (2) rises and
+    falls by more than ``SPIKE_EDGE`` of its height from one pixel to the next. Light that went through the
+    spectrograph cannot do (2): its sharpest lines have a Gaussian sigma of about 1 pixel, and drop by at most 60 %
+    of the height in a pixel. So real emission lines stay, however narrow and bright.
+
+    Parameters
+    ----------
+    flux, ivar : arrays, shape (n,)
+
+    Returns
+    -------
+    boolean array, shape (n,)
+    """
+    good = usable(flux, ivar)
+    spikes = np.zeros(len(flux), bool)
+    if good.sum() < 2:
+        return spikes
+    pixel = np.arange(len(flux))
+    flux = np.interp(pixel, pixel[good], flux[good])
+    residual = flux - running_median(flux)
+    scatter = MAD_TO_SIGMA * running_median(np.abs(residual))
+    noise = np.interp(pixel, pixel[good], ivar[good] ** -0.5)
+    height = np.abs(residual) / (SPIKE_SIGMAS * np.maximum(noise, scatter) + 1e-30)  # > 1 is beyond the noise
+    for sign in (1, -1):
+        padded = np.pad(sign * residual, 1, mode="edge")
+        for width in SPIKE_WIDTHS:
+            windows = sliding_window_view(padded, width + 2)
+            inside, beside = windows[:, 1:-1], windows[:, [0, -1]].max(1)
+            steep = inside.min(1) - beside > SPIKE_EDGE * inside.max(1)
+            tall = sliding_window_view(np.where(sign * residual > 0, height, 0), width).min(1) > 1
+            for start in np.flatnonzero(steep & tall):
+                spikes[start : start + width] = True
+    return spikes
+
+
+def running_median(values, width=51):
+    """Return the median of the ``width`` pixels around each pixel, shape (n,); the ends are mirrored."""
+    half = min(width // 2, len(values) - 1)
+    return np.median(sliding_window_view(np.pad(values, half, mode="reflect"), 2 * half + 1), axis=-1)
