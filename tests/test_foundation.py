@@ -97,7 +97,7 @@ def test_wheel_brings_modules_and_data(tmp_path):
     subprocess.run(build, cwd=ROOT, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     built = set(zipfile.ZipFile(wheel).namelist())
-    shipped = [path for path in (ROOT / "data").rglob("*") if path.is_file() and path.suffix != ".part"]
+    shipped = [path for path in (ROOT / "data").rglob("[!.]*") if path.is_file() and path.suffix != ".part"]
     assert shipped
     wanted = {f"workshop_utils/data/{path.relative_to(ROOT / 'data').as_posix()}" for path in shipped}
     wanted |= {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py")}
