@@ -1,0 +1,343 @@
+"""Simulated quasar spectra as SDSS would record them, in batches, on any torch device.
+
+A quasar in the rest frame is a continuum times one plus a sum of fixed line profiles with random amplitudes: a small
+basis and a matrix product. On a grid uniform in log wavelength, giving it a redshift is then a shift by whole
+pixels. After that come what lies between the quasar and us (host light, dust, hydrogen, absorbing outflows) and what
+the telescope adds (`noise.py`).
+
+Sources of the numbers: Vanden Berk et al. 2001, AJ 122, 549 (lines, continuum slopes); Vestergaard & Wilkes 2001,
+ApJS 134, 1 (where ultraviolet iron lies); Grandi 1982, ApJ 255, 25 (Balmer continuum); Kamble et al. 2020, ApJ 892, 70
+(forest depth); Trump et al. 2006, ApJS 165, 1 (broad absorption); Richards et al. 2011, AJ 141, 167 (C IV blueshift);
+Lyke et al. 2020, ApJS 250, 8 (DR16Q redshifts and S/N).
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..spectra import LIGHT_SPEED, LOGLAM, N_PIXELS
+from .noise import add_noise, normal, uniform
+
+Z_MAX = 5.5
+FOREST_SPREAD = 1.6  # scatter of ln(optical depth) from cloud to cloud
+PIXEL = 1e-4  # dex
+MAX_SHIFT = int(np.ceil(np.log10(1 + Z_MAX) / PIXEL))  # pixels by which the highest redshift moves a line
+REST_LOGLAM = LOGLAM[0] + PIXEL * np.arange(-MAX_SHIFT, N_PIXELS)
+REST_WAVELENGTH = 10**REST_LOGLAM
+
+# name, rest wavelength (vacuum A), equivalent width (A), velocity dispersion (km/s), mean and scatter of its
+# velocity (km/s), scatter of ln(equivalent width). Widths: the composite's, less its smearing by redshift errors.
+BROAD_LINES = [
+    ("Lyb+OVI", 1033.0, 15.0, 2200, -200, 500, 0.45),
+    ("Lya", 1215.67, 80.0, 2600, 0, 400, 0.45),
+    ("Lya core", 1215.67, 25.0, 900, 0, 300, 0.60),
+    ("NV", 1240.14, 18.0, 2000, -100, 400, 0.50),
+    ("SiII", 1262.6, 1.5, 2000, 0, 400, 0.50),
+    ("OI+SiII", 1305.4, 2.5, 1700, 0, 400, 0.50),
+    ("CII", 1336.6, 0.9, 1500, 0, 400, 0.50),
+    ("SiIV+OIV]", 1398.3, 10.0, 2400, -300, 500, 0.35),
+    ("CIV", 1549.06, 38.0, 1900, -500, 600, 0.50),
+    ("HeII", 1640.42, 6.0, 3500, -500, 600, 0.60),
+    ("OIII]", 1664.7, 2.0, 2500, -200, 500, 0.50),
+    ("NIII]", 1750.3, 1.0, 2500, 0, 400, 0.50),
+    ("AlIII", 1857.4, 2.0, 2200, -200, 400, 0.50),
+    ("SiIII]", 1892.03, 4.0, 2200, -100, 400, 0.50),
+    ("CIII]", 1908.73, 20.0, 2500, -300, 500, 0.30),
+    ("MgII", 2798.75, 36.0, 1700, 0, 250, 0.35),
+    ("Hd", 4102.89, 5.1, 1900, 0, 250, 0.40),
+    ("Hg", 4341.68, 12.6, 2000, 0, 250, 0.35),
+    ("HeII opt", 4687.0, 2.0, 3000, 0, 400, 0.80),
+    ("Hb", 4862.68, 46.0, 1800, 0, 250, 0.35),
+    ("HeI", 5877.29, 4.9, 2200, 0, 300, 0.45),
+    ("Ha", 6564.61, 190.0, 1600, 0, 200, 0.35),
+]
+# name, wavelengths (A), relative strengths, equivalent width (A), scatter of its logarithm
+NARROW_LINES = [
+    ("HeII", [1640.42], [1], 0.3, 1.0),
+    ("[NeIV]", [2423.83], [1], 0.8, 0.8),
+    ("[NeV]", [3346.8, 3426.84], [0.36, 1], 1.6, 0.8),
+    ("[OII]", [3728.48], [1], 2.6, 0.9),
+    ("[NeIII]", [3869.85, 3968.58], [1, 0.3], 2.2, 0.7),
+    ("Hg+[OIII]", [4341.68, 4364.44], [1, 0.8], 1.0, 0.7),
+    ("Hb", [4862.68], [1], 2.0, 0.7),
+    ("[OIII]", [4960.30, 5008.24], [0.335, 1], 18.0, 0.9),
+    ("[OI]", [6302.05], [1], 0.7, 0.8),
+    ("Ha", [6564.61], [1], 8.0, 0.7),
+    ("[NII]", [6549.85, 6585.28], [0.34, 1], 4.0, 0.7),
+    ("[SII]", [6718.29, 6732.68], [1, 0.8], 2.2, 0.7),
+]
+# Iron: blends of thousands of lines that look like hills. Centre, sigma (A), height relative to the continuum.
+IRON = [
+    [(1786, 15, 0.03), (2075, 40, 0.06)],
+    [(2250, 40, 0.09), (2330, 40, 0.14), (2400, 40, 0.18), (2490, 45, 0.21), (2570, 35, 0.18), (2620, 25, 0.10)],
+    [(2735, 30, 0.07), (2855, 40, 0.09), (2950, 40, 0.10)],
+    [(3190, 60, 0.05), (3280, 60, 0.05), (3500, 60, 0.02)],
+    [(4180, 40, 0.03), (4490, 40, 0.08), (4570, 45, 0.14), (4640, 40, 0.09)],
+    [(5180, 45, 0.09), (5265, 45, 0.11), (5325, 40, 0.09), (5530, 60, 0.03)],
+]
+WIDTHS = (0.4, 0.9, 2.0)  # the broad profiles' dispersions, times the line's own
+VELOCITIES = (-3600.0, -1800.0, 0.0, 1800.0)  # km/s, their centres
+
+# counts of quasars per 0.25 in redshift, from 0 (DR16Q)
+REDSHIFT_COUNTS = [68, 259, 1004, 1494, 1894, 1910, 1679, 1457, 1423, 1377, 912, 601, 391, 194, 112, 70, 18, 14, 11, 10,
+                   5, 3]
+
+
+class Quasars(NamedTuple):
+    """A batch of simulated quasar spectra.
+
+    Attributes
+    ----------
+    flux : (n, 4618) float32, 1e-17 erg/s/cm2/A, on the grid `spectra.LOGLAM`
+    ivar : (n, 4618) float32, inverse variance of `flux`; 0 where the spectrograph recorded nothing
+    z : (n,) float32, redshift
+    sn : (n,) float32, median signal-to-noise ratio per pixel
+    """
+
+    flux: Float[Tensor, "batch pixel"]
+    ivar: Float[Tensor, "batch pixel"]
+    z: Float[Tensor, " batch"]
+    sn: Float[Tensor, " batch"]
+
+
+def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, chunk=128):
+    """Simulate quasar spectra with BOSS noise.
+
+    Parameters
+    ----------
+    n : int
+        Number of spectra.
+    seed : int or torch.Generator
+        The same seed gives the same bytes (on the CPU); a generator on `device` is used as it is.
+    z : (n,) array, optional
+        Redshifts, 0 to 5.5; otherwise drawn from the distribution of DR16Q.
+    flat : float
+        This share of the redshifts is drawn uniformly in log(1 + z) instead, so that a network in training also
+        sees rare ones.
+    chunk : int
+        Spectra made at a time: small enough for the processor's cache.
+
+    Returns
+    -------
+    Quasars
+        Redshifts are rounded to whole pixels (69 km/s), because a redshift here is a shift.
+    """
+    rng = seed if isinstance(seed, torch.Generator) else torch.Generator(device).manual_seed(seed)
+    z = draw_redshifts(n, rng, flat) if z is None else torch.as_tensor(z, dtype=torch.float32, device=rng.device)
+    if z.shape != (n,) or not bool(((z >= 0) & (z <= Z_MAX)).all()):
+        raise ValueError(f"z must hold {n} redshifts between 0 and {Z_MAX}; simulate_quasars knows no others.")
+    batch = Quasars(*(torch.empty(n, *shape, device=rng.device) for shape in ((N_PIXELS,), (N_PIXELS,), (), ())))
+    for rows in z.argsort(stable=True).split(chunk):  # neighbours in redshift see the same part of the basis
+        for column, part in zip(batch, _simulate(z[rows], rng), strict=True):
+            column[rows] = part
+    return batch
+
+
+def draw_redshifts(n, rng, flat=0.0):
+    """Redshifts (n,) as in DR16Q, a share `flat` of them uniform in log(1 + z) up to 5.5."""
+    counts = torch.tensor(REDSHIFT_COUNTS, dtype=torch.float32, device=rng.device)
+    bins = torch.multinomial(counts, n, replacement=True, generator=rng)
+    z = 0.25 * (bins + uniform(rng, n))
+    uniform_z = torch.expm1(np.log1p(Z_MAX) * uniform(rng, n))
+    return torch.where(uniform(rng, n) < flat, uniform_z, z)
+
+
+def _simulate(z, rng):
+    """One chunk of `simulate_quasars`."""
+    shift = torch.round(torch.log10(1 + z.double()) / PIXEL).long()
+    z = (10 ** (shift.double() * PIXEL) - 1).float()
+    bluest, reddest = MAX_SHIFT - int(shift.max()), MAX_SHIFT - int(shift.min()) + N_PIXELS  # rest pixels in view
+    window = (MAX_SHIFT - shift - bluest)[:, None] + torch.arange(N_PIXELS, device=z.device)
+    lines = torch.gather(draw_amplitudes(len(z), rng) @ basis(z.device)[:, bluest:reddest], 1, window)
+    log_rest = np.log(10) * grid(z.device) - torch.log1p(z)[:, None]  # ln(rest wavelength / A)
+    flux = continuum(log_rest, rng) * (1 + lines)
+    flux += host_light(z, window + bluest, rng)
+    absorb_outflow(flux, log_rest, rng)
+    absorb_forest(flux, log_rest, z, rng)
+    redden(flux, log_rest, rng)
+    flux, ivar, sn = add_noise(flux, rng)
+    return Quasars(flux, ivar, z, sn)
+
+
+@functools.cache
+def grid(device):
+    """Observed log10 wavelength (4618,) on a device."""
+    return torch.tensor(LOGLAM, dtype=torch.float32, device=device)
+
+
+@functools.cache
+def basis(device):
+    """Line and iron profiles (row, rest-frame pixel) relative to the continuum, in the order of `draw_amplitudes`."""
+    rows = []
+    for _, centre, width, dispersion, *_ in BROAD_LINES:
+        for scale in WIDTHS:
+            rows += [line_profile(centre, width, scale * dispersion, v) for v in VELOCITIES]
+    for _, centres, strengths, width, _ in NARROW_LINES:
+        total = sum(strengths)
+        for dispersion in (200, 450):
+            rows.append(sum(line_profile(c, width * s / total, dispersion) for c, s in zip(centres, strengths, strict=True)))
+    for hills in IRON:
+        rows.append(sum(h * np.exp(-0.5 * ((REST_WAVELENGTH - c) / s) ** 2) for c, s, h in hills))
+    rows.append(balmer_continuum())
+    return torch.tensor(np.array(rows), dtype=torch.float32, device=device)
+
+
+def line_profile(centre, width, dispersion, velocity=0.0):
+    """Gaussian line of equivalent width `width` (A), in units of the continuum; velocities in km/s."""
+    v = LIGHT_SPEED * np.log(REST_WAVELENGTH / centre) - velocity
+    height = width / (np.sqrt(2 * np.pi) * centre * dispersion / LIGHT_SPEED)
+    return height * np.exp(-0.5 * (v / dispersion) ** 2)
+
+
+def balmer_continuum():
+    """Hydrogen's Balmer continuum (Grandi 1982, Eq. 7) at 15,000 K, its high lines smeared into a slope at the edge."""
+    edge = 3675.0
+    planck = REST_WAVELENGTH**-5 / np.expm1(1.4388e8 / (REST_WAVELENGTH * 15000))
+    shape = planck * -np.expm1(-((REST_WAVELENGTH / edge) ** 3))
+    shape *= 1 / (1 + np.exp((REST_WAVELENGTH - 3760) / 50))
+    shape *= REST_WAVELENGTH > 1900
+    return 0.12 * shape / np.interp(3000, REST_WAVELENGTH, shape) * (REST_WAVELENGTH / 3000) ** 1.56
+
+
+def draw_amplitudes(n, rng):
+    """Amplitudes (n, row) of `basis`: each quasar has its own line strengths, widths and velocities."""
+    device = rng.device
+    table = torch.tensor([line[2:] for line in BROAD_LINES], dtype=torch.float32, device=device)
+    velocity, velocity_scatter, strength_scatter = table[:, 2], table[:, 3], table[:, 4]
+    k = len(table)
+    strength = torch.exp(0.3 * normal(rng, n, 1) + strength_scatter * normal(rng, n, k))
+    ln_width = 0.35 * normal(rng, n, 1) + 0.2 * normal(rng, n, k)
+    centre = velocity + velocity_scatter * (0.6 * normal(rng, n, 1) + 0.8 * normal(rng, n, k))
+    knots, wing = torch.tensor(WIDTHS, device=device).log(), 0.6 * uniform(rng, n, 1, 1)  # real lines: core and wings
+    in_width = (1 - wing) * interpolation_weights(ln_width - 0.3, knots) + wing * interpolation_weights(ln_width + 0.7, knots)
+    in_velocity = interpolation_weights(centre, torch.tensor(VELOCITIES, device=device))
+    broad = strength[..., None, None] * in_width[..., :, None] * in_velocity[..., None, :]
+
+    scatter = torch.tensor([line[-1] for line in NARROW_LINES], device=device)
+    strength = torch.exp(0.7 * normal(rng, n, 1) + scatter * normal(rng, n, len(scatter)))
+    share = uniform(rng, n, 1)
+    narrow = torch.stack([strength * share, strength * (1 - share)], -1)
+
+    hills = 0.6 * torch.exp(0.6 * normal(rng, n, 1) + 0.4 * normal(rng, n, len(IRON) + 1))
+    return torch.cat([broad.flatten(1), narrow.flatten(1), hills], 1)
+
+
+def interpolation_weights(value, knots):
+    """Weights (..., knot) of linear interpolation in increasing `knots`: a line between two widths is a bit of both."""
+    value = value.clamp(knots[0], knots[-1])
+    upper = torch.searchsorted(knots, value.contiguous()).clamp(1, len(knots) - 1)
+    share = (value - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
+    lower_weight = torch.nn.functional.one_hot(upper - 1, len(knots)) * (1 - share)[..., None]
+    return lower_weight + torch.nn.functional.one_hot(upper, len(knots)) * share[..., None]
+
+
+def continuum(log_rest, rng):
+    """Power laws that bend at 1,000 and 5,000 A (rest), each slope with its scatter; 1 at 2,500 A."""
+    n = len(log_rest)
+    x = log_rest - np.log(2500.0)
+    slope = -1.75 + 0.35 * normal(rng, n, 1)
+    bend_red = 1.1 + 0.4 * normal(rng, n, 1)
+    bend_blue = -1.0 + 0.5 * normal(rng, n, 1)
+    red, blue = np.log(5000 / 2500), np.log(1000 / 2500)
+    return torch.exp(slope * x + bend_red * (x - red).clamp_min(0) + bend_blue * (x - blue).clamp_max(0))
+
+
+@functools.cache
+def host_templates(device):
+    """Old and young starlight (2, rest-frame pixel), 1 at 5,000 A: a break at 4,000 A and the strongest absorption."""
+    lam = REST_WAVELENGTH
+    old = lam**-4 / np.expm1(1.4388e8 / (lam * 4700)) * (0.5 + 0.5 / (1 + np.exp(-(lam - 3990) / 25)))
+    young = lam**-1.5 * (0.7 + 0.3 / (1 + np.exp(-(lam - 3800) / 60)))
+    lines = [(3934.78, 14), (3969.59, 12), (4305.61, 7), (5176.7, 8), (5270.0, 3), (5895.6, 4), (8544.44, 4), (8664.52, 3)]
+    for centre, width in lines:
+        old *= 1 - np.minimum(0.8, line_profile(centre, width, 350))
+    for centre, width in [(4102.89, 5), (4341.68, 5), (4862.68, 4), (3934.78, 4), (5176.7, 3)]:
+        young *= 1 - np.minimum(0.8, line_profile(centre, width, 400))
+    rows = [row / np.interp(5000, lam, row) for row in (old, young)]
+    return torch.tensor(np.array(rows), dtype=torch.float32, device=device)
+
+
+def host_light(z, window, rng):
+    """Starlight of the host galaxy (n, pixel); its share falls with redshift, since distant quasars seen are bright."""
+    n = len(z)
+    share = torch.exp(-1.6 + 0.8 * normal(rng, n)) * torch.exp(-((z / 0.8) ** 2))
+    age = uniform(rng, n)
+    level = share[:, None] * 2.0 ** -1.56  # the quasar's continuum is 2**-1.56 at 5,000 A
+    old, young = host_templates(z.device)
+    return level * (age[:, None] * old[window] + (1 - age[:, None]) * young[window])
+
+
+def absorb_outflow(flux, log_rest, rng, share=0.13):
+    """Broad absorption (in place): a wind of 3,000-25,000 km/s seen in C IV, Si IV, N V, O VI and, in some, Mg II."""
+    rows = torch.nonzero(uniform(rng, len(flux)) < share)[:, 0]
+    if len(rows) == 0:
+        return
+    n, troughs = len(rows), 3
+    start = 2000 + 18000 * uniform(rng, n, troughs) ** 1.5
+    width = 1000 + 5000 * uniform(rng, n, troughs)
+    depth = 3 * uniform(rng, n, troughs) ** 1.5 * (uniform(rng, n, troughs) < 0.6)
+    low_ions = (uniform(rng, n) < 0.15).float()
+    x, tau = log_rest[rows], torch.zeros_like(flux[rows])
+    ions = [(1549.06, 1.0), (1398.3, 0.5), (1240.14, 0.9), (1033.0, 0.8), (1857.4, low_ions), (2798.75, low_ions)]
+    for centre, strength in ions:
+        v = -LIGHT_SPEED * (x - np.log(centre))  # outflow velocity, km/s
+        for k in range(troughs):
+            u = (v - start[:, k, None]) / width[:, k, None] - 0.5
+            tau += (strength * depth[:, k])[:, None] / (1 + (2 * u).square().square().square())
+    flux[rows] *= torch.exp(-tau)
+
+
+@functools.cache
+def forest_depth(device):
+    """Optical depth (2, pixel) of the forest by observed wavelength: Lyman alpha's typical, Lyman beta's transmission.
+
+    A pixel's optical depth is `typical` e^(FOREST_SPREAD g) with g normal; `typical` is such that the transmission,
+    averaged over g, is exp(-tau) with the tau of Kamble et al. (2020).
+    """
+    g, weight = np.polynomial.hermite_e.hermegauss(64)
+    typical = np.geomspace(1e-5, 1e3, 400)
+    transmission = np.exp(-typical[:, None] * np.exp(FOREST_SPREAD * g)) @ weight / weight.sum()
+    tau = 5.54e-3 * (10**LOGLAM / 1215.67) ** 3.18  # the hydrogen seen there has 1 + z = wavelength / 1215.67 A
+    alpha = np.exp(np.interp(np.log(tau), np.log(-np.log(transmission)), np.log(typical)))
+    return torch.tensor(np.array([alpha, np.exp(-0.3 * tau)]), dtype=torch.float32, device=device)
+
+
+def absorb_forest(flux, log_rest, z, rng):
+    """Neutral hydrogen on the way (in place): Lyman-alpha and -beta forest, damped systems, Lyman limit.
+
+    The mean depth of the forest grows as (1 + z)^3.18; around it every cloud has its own (`forest_depth`).
+    """
+    rows = torch.nonzero((1 + z) * 1216 > 10 ** LOGLAM[0])[:, 0]
+    if len(rows) == 0:
+        return
+    n, x = len(rows), log_rest[rows]
+    strength, beta = forest_depth(z.device)
+    clouds = torch.exp(-strength[::3] * torch.exp(FOREST_SPREAD * normal(rng, n, len(strength[::3]))))
+    forest = clouds.repeat_interleave(3, 1)[:, :N_PIXELS]  # a cloud is three pixels wide, 200 km/s
+    flux[rows] *= torch.where(x < np.log(1215.67), forest, 1.0) * torch.where(x < np.log(1025.72), beta, 1.0)
+    _absorb_systems(flux, rows, x, rng)
+
+
+def _absorb_systems(flux, rows, x, rng):
+    """A damped Lyman-alpha system in one sightline of seven, and the nearest Lyman limit system in each (in place)."""
+    n = len(rows)
+    limit = np.log(911.75) + 0.12 * torch.log1p(-uniform(rng, n, 1))  # mean free path at z = 3 (Worseck et al. 2014)
+    tau = torch.exp(2.5 * uniform(rng, n, 1) - 0.5)
+    flux[rows] *= torch.where(x < limit, torch.exp(-tau * torch.exp(3 * (x - limit))), 1.0)
+    damped = torch.nonzero(uniform(rng, n) < 0.14)[:, 0]
+    if len(damped):
+        centre = np.log(1215.67) - 0.17 * uniform(rng, len(damped), 1)
+        column = 10 ** (20.2 + 0.9 * uniform(rng, len(damped), 1))
+        offset = 1215.67 * torch.expm1(x[damped] - centre)  # A, in the absorber's frame
+        flux[rows[damped]] *= torch.exp(-column / 10**20.3 * (2.9 / offset.abs().clamp_min(0.5)) ** 2)
+
+
+def redden(flux, log_rest, rng):
+    """Dust in the quasar (SMC-like, Richards et al. 2003: A = 1.39 E(B-V) lambda^-1.2, lambda in micron), in place."""
+    excess = -0.03 * torch.log1p(-uniform(rng, len(flux), 1)) * (1 + 4 * (uniform(rng, len(flux), 1) < 0.1))
+    micron = torch.exp(-1.2 * (log_rest - np.log(1e4)))
+    flux *= torch.exp(-0.921 * 1.39 * excess * micron)  # 0.921 = ln(10) / 2.5 turns magnitudes into a factor
