@@ -179,7 +179,7 @@ def read_sdss(path):
 
 
 def read_tables(path):
-    """Read the table of the coadded spectrum (column names are case-blind) and, as a dict, the redshift row."""
+    """Read the table of the coadded spectrum (its names are case-blind) and the redshift row as a dict."""
     if not path.is_file() or path.stat().st_size == 0:
         problem = "is a folder" if path.is_dir() else "is empty" if path.exists() else "does not exist"
         raise SpectrumError(f"{path}: this file {problem}; give the path of one downloaded SDSS spectrum.")
@@ -354,13 +354,13 @@ def kaggle_blocks(path, rows, block=1024):
 def split_by_thing(thing_id, test_share=0.1, seed=2022):
     """Choose the test set by object, so that no object seen in training is ever in the test.
 
-    Each object's number and the seed are hashed into a number between 0 and 1; the test set is what falls below
+    Each object and the seed are hashed into a number between 0 and 1; the test set is what falls below
     ``test_share``. So objects that are added later move no other object from one side to the other.
 
     Parameters
     ----------
     thing_id : integer array, shape (n,)
-        SDSS number of the object, the same for repeated observations. 0 or less is unknown: such a row counts as
+        SDSS number of the object, the same in repeated observations. 0 or less is unknown: such a row is
         an object of its own.
     test_share : float
     seed : int

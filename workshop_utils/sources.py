@@ -1,0 +1,411 @@
+"""Sources: where data come from. Folders are searched first; then files are downloaded, checked and cached."""
+
+import contextlib
+import functools
+import glob
+import hashlib
+import http.client
+import io
+import os
+import shutil
+import ssl
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import warnings
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+from astropy.io import fits
+from tqdm.auto import tqdm
+
+_HERE = Path(__file__).resolve().parent
+DATA = _HERE / "data" if (_HERE / "data").is_dir() else _HERE.parent / "data"  # in a wheel, in a checkout
+
+# Science Archive Server, data release 17: www.sdss4.org/dr17/spectro/spectro_access, /dr17/data_access/bulk
+SDSS_ARCHIVE = "https://data.sdss.org/sas/dr17"
+BOSS_FOLDERS = ("eboss/spectro/redux/v5_13_2",)
+SDSS_I_FOLDERS = ("sdss/spectro/redux/26", "sdss/spectro/redux/103", "sdss/spectro/redux/104")
+FIRST_BOSS_PLATE = 3510
+
+KAGGLE_DATASET = "ywangscience/sdss-iii-iv"
+KAGGLE_INPUT = Path("/kaggle/input")  # where Kaggle's notebooks find the data sets added to them
+
+TRIES = 4
+PAUSE = 1.0  # seconds before the second try, doubled before each further one
+ORPHAN_AGE = 900  # seconds without a write after which a partial download has lost its process
+CONNECTION_ERRORS = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    TimeoutError,
+    ConnectionError,
+    ssl.SSLError,
+)
+
+
+class DownloadError(OSError):
+    """A download failed; the message says why and what to do. ``status`` is the HTTP status, None without one."""
+
+    def __init__(self, message, status=None):
+        super().__init__(message)
+        self.status = status
+
+
+def cache_folder():
+    """Folder for downloads: $WORKSHOP_CACHE or the user's cache; a temporary one, with a warning, if read-only."""
+    home = os.environ.get("WORKSHOP_CACHE")
+    try:
+        folder = Path(home).expanduser() if home else _user_cache() / "workshop_utils"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home folder
+        folder = _temporary_folder()
+        warnings.warn(
+            f"No cache folder can be written ({error}); downloads go to {folder} and are lost afterwards. "
+            "Set WORKSHOP_CACHE to a folder of yours.",
+            stacklevel=2,
+        )
+        return folder
+
+
+def _user_cache():
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+@functools.cache
+def _temporary_folder():
+    return Path(tempfile.mkdtemp(prefix="workshop_utils-"))
+
+
+def shipped(name):
+    """Path of a file that comes with the course, such as "checkpoints/redshift_cnn.safetensors"."""
+    path = DATA / name
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path}: this file should have come with the course; install it again, or run: make checkpoints."
+        )
+    return path
+
+
+def find_data(name, folder=None):
+    """Find a file or folder of data on this machine.
+
+    Parameters
+    ----------
+    name : str
+        Path inside the data folder, such as "sdss" or "dr16q-log-zvi-quasar.h5".
+    folder : str or Path, optional
+        Searched first; then $WORKSHOP_DATA, the inputs of a Kaggle notebook, the course's data, the cache.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileNotFoundError
+        The message lists the folders searched.
+    """
+    kaggle = sorted(KAGGLE_INPUT.glob("*")) + sorted(KAGGLE_INPUT.glob("datasets/*/*"))
+    places = [folder, os.environ.get("WORKSHOP_DATA"), *kaggle, DATA, cache_folder()]
+    places = [Path(place).expanduser() for place in places if place]
+    for place in places:
+        if (place / name).exists():
+            return place / name
+    raise FileNotFoundError(
+        f"{name}: not found in {', '.join(map(str, places))}. Put it into one of these folders, "
+        "or set WORKSHOP_DATA to the folder that holds it."
+    )
+
+
+def real_spectra(classes=("QSO",), folder=None):
+    """List the real SDSS spectra on this machine, for evaluation only: the course never trains on them.
+
+    Parameters
+    ----------
+    classes : tuple of str, or None for all
+        SDSS classes: "QSO", "GALAXY", "STAR".
+    folder : str or Path, optional
+        Where the folder "sdss" lies (see ``find_data``). It holds spec-*.fits and perhaps labels.csv with columns
+        file, class and z; without labels.csv, class and z are read in each spectrum's own file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns file (full path), class, z, sn_median; empty where there is no such folder.
+    """
+    columns = ["file", "class", "z", "sn_median"]
+    try:
+        sdss = find_data("sdss", folder)
+    except FileNotFoundError:
+        return pd.DataFrame(columns=columns)
+    if (sdss / "labels.csv").is_file():
+        table = pd.read_csv(sdss / "labels.csv").reindex(columns=columns)
+        table["file"] = [str(sdss / name) for name in table["file"]]
+        table = table[[Path(name).is_file() for name in table["file"]]]
+    else:
+        table = pd.DataFrame([_own_label(path) for path in sorted(sdss.glob("spec-*.fits"))], columns=columns)
+    if classes is not None:
+        table = table[table["class"].isin(classes)]
+    return table.reset_index(drop=True)
+
+
+def _own_label(path):
+    """File, class, z and signal-to-noise ratio as written in HDU 2 of an SDSS file; None where there is none."""
+    try:
+        table = fits.getdata(path, 2)
+        return str(path), table["CLASS"][0].strip(), float(table["Z"][0]), float(table["SN_MEDIAN_ALL"][0])
+    except Exception:  # no such table or a damaged file: astropy raises many kinds
+        return str(path), None, float("nan"), float("nan")
+
+
+def fetch(url, path, sha256=None, timeout=30):
+    """Download a file: resumed after a cut, checked, and never left half done under its name.
+
+    The bytes go to a file of this process's own, ``<name>.<random>.part``. When it stops, what came is kept as
+    ``<name>.part``, and the next call goes on from there. So two processes can fetch the same file at once.
+
+    Parameters
+    ----------
+    url : str
+    path : str or Path
+        Where the file shall lie. If it is there, and the checksum is right, nothing is downloaded.
+    sha256 : str, optional
+        Checksum in hexadecimal digits.
+    timeout : float
+        Seconds without any data after which a try is given up.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DownloadError
+        Where the server refuses or lacks the file, sends a web page in its place, or cannot be reached.
+    """
+    path = Path(path)
+    if path.is_file() and (sha256 is None or _sha256(path) == sha256.lower()):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    _take_over(path, part)
+    try:
+        _transfer_with_retries(url, part, path, timeout)
+        if sha256 is not None and _sha256(part) != sha256.lower():
+            part.write_bytes(b"")
+            raise DownloadError(
+                f"{url}: the checksum of what came is wrong; try again, or report the address."
+            )
+        os.replace(part, path)
+    finally:
+        if part.exists():
+            os.replace(part, f"{path}.part") if part.stat().st_size else part.unlink()
+    return path
+
+
+def _take_over(path, part):
+    """Go on with what an earlier call left: renaming is atomic, so one process gets it."""
+    for old in map(Path, glob.glob(glob.escape(str(path)) + "*.part")):
+        with contextlib.suppress(OSError):
+            if old == Path(f"{path}.part") or time.time() - old.stat().st_mtime > ORPHAN_AGE:
+                os.replace(old, part)
+                return
+
+
+def _transfer_with_retries(url, part, path, timeout):
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(PAUSE * 2 ** (attempt - 1))
+        try:
+            return _transfer(url, part, path.name, timeout)
+        except urllib.error.HTTPError as error:
+            advice = {
+                401: "it wants a login; download the file in a browser",
+                403: "it refuses access; log in and accept the rules there, or download the file in a browser",
+                404: "it has no such file; check the address or the numbers in it",
+            }
+            if error.code in advice:
+                message = f"{url}: the server answered {error.code}: {advice[error.code]}."
+                raise DownloadError(message, error.code) from None
+            problem, status = f"the server answered {error.code}", error.code
+            if error.code == 416:  # what we hold is no beginning of this file
+                part.write_bytes(b"")
+        except CONNECTION_ERRORS as error:
+            problem, status = f"the connection failed ({getattr(error, 'reason', None) or error})", None
+    raise DownloadError(
+        f"{url}: {problem} in {TRIES} tries; check the internet connection (on Kaggle: Settings, Internet on) and "
+        f"run this again, it goes on where it stopped. Or download the file in a browser and save it as {path}.",
+        status,
+    )
+
+
+def _transfer(url, part, name, timeout):
+    """Append to ``part`` until it is as long as the server says; ConnectionError where it stays shorter."""
+    held = part.stat().st_size
+    headers = {"User-Agent": "workshop_utils"} | ({"Range": f"bytes={held}-"} if held else {})
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as response:
+        if response.status != 206:  # the whole file, even where we asked for the rest
+            held = 0
+        length = response.headers.get("Content-Length")
+        total = held + int(length) if length else None
+        start = response.read(512)
+        if not held and (
+            response.headers.get_content_type() == "text/html"
+            or start.lstrip()[:5].lower() in (b"<!doc", b"<html")
+        ):
+            raise DownloadError(
+                f"{url}: a web page came in place of the file; open the address in a browser."
+            )
+        bar = tqdm(
+            total=total, initial=held, unit="B", unit_scale=True, desc=name, disable=(total or 0) < 5e6
+        )
+        with part.open("ab" if held else "wb") as file, bar:
+            while start:
+                file.write(start)
+                bar.update(len(start))
+                start = response.read(1 << 18)
+    if total is not None and part.stat().st_size != total:
+        raise ConnectionError(f"{part.stat().st_size} of {total} bytes came")
+
+
+def _sha256(path):
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fetch_sdss(plate, mjd, fiber):
+    """Fetch one SDSS spectrum (data release 17, the "lite" file), known by plate, date and fibre.
+
+    Parameters
+    ----------
+    plate, mjd, fiber : int
+        As in the name of the file: spec-PLATE-MJD-FIBER.fits.
+
+    Returns
+    -------
+    Path
+        The file in a data folder, if it is there, else in the cache.
+
+    Raises
+    ------
+    DownloadError
+    """
+    plate, mjd, fiber = int(plate), int(mjd), int(fiber)
+    name = f"spec-{plate:04d}-{mjd}-{fiber:04d}.fits"
+    with contextlib.suppress(FileNotFoundError):
+        return find_data(f"sdss/{name}")
+    for folder in BOSS_FOLDERS if plate >= FIRST_BOSS_PLATE else SDSS_I_FOLDERS:
+        try:
+            url = f"{SDSS_ARCHIVE}/{folder}/spectra/lite/{plate:04d}/{name}"
+            return fetch(url, cache_folder() / "sdss-dr17" / name)
+        except DownloadError as error:
+            if error.status != 404:
+                raise
+    raise DownloadError(
+        f"{name}: data release 17 of SDSS has no such spectrum; check plate {plate}, MJD {mjd} and fibre {fiber} "
+        "at https://skyserver.sdss.org/dr17.",
+        404,
+    )
+
+
+def kaggle_file(name, folder=None):
+    """Find a file of the course's Kaggle data set (kaggle.com/datasets/ywangscience/sdss-iii-iv) or download it.
+
+    Parameters
+    ----------
+    name : str
+        "dr16q-log-zvi-quasar.h5" (11.8 GB) or "dr16q-log-zvi-galaxy.h5" (0.9 GB).
+    folder : str or Path, optional
+        Searched first, see ``find_data``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DownloadError
+        Where there are no credentials, the rules are not accepted, or Kaggle cannot be reached.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        return find_data(name, folder)
+    api = _kaggle_api()
+    cache = cache_folder()
+    parts = cache / "kaggle.part"  # the package writes under the final name at once; so let it do that here
+    parts.mkdir(exist_ok=True)
+    try:
+        api.dataset_download_file(KAGGLE_DATASET, name, path=str(parts), quiet=False)
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # many kinds; their text may hold signed addresses, so do not show it
+        raise _kaggle_error(name, error) from None
+    if (parts / f"{name}.zip").is_file():
+        unzip(parts / f"{name}.zip", name, parts / name)
+    os.replace(parts / name, cache / name)
+    return cache / name
+
+
+def _kaggle_api():
+    """Import the kaggle package, which reads credentials on import and may exit without them, and log in."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            from kaggle.api.kaggle_api_extended import KaggleApi
+
+            api = KaggleApi()
+            api.authenticate()
+    except ImportError:
+        raise DownloadError("The kaggle package is missing: pip install kaggle.") from None
+    except (Exception, SystemExit):
+        raise DownloadError(
+            "No Kaggle credentials found. At kaggle.com, Settings, API, create a token; save kaggle.json as "
+            f"{Path('~').expanduser() / '.kaggle' / 'kaggle.json'} or set KAGGLE_API_TOKEN to the token. In a "
+            f"notebook on Kaggle: Add Input, {KAGGLE_DATASET}."
+        ) from None
+    return api
+
+
+def _kaggle_error(name, error):
+    status = getattr(getattr(error, "response", None), "status_code", getattr(error, "status", None))
+    page = f"https://www.kaggle.com/datasets/{KAGGLE_DATASET}"
+    reason = {
+        401: "Kaggle refuses the credentials; create a new token at kaggle.com, Settings, API",
+        403: f"Kaggle refuses access; log in, open {page}, accept the rules and run this again",
+        404: f"the data set has no such file; the files are listed at {page}",
+        429: "Kaggle asks to wait: too many requests; run this again in some minutes",
+    }.get(
+        status,
+        f"the download failed ({type(error).__name__}); check the internet connection (on Kaggle: Settings, "
+        "Internet on) and run this again, it goes on where it stopped",
+    )
+    return DownloadError(f"{name}: {reason}.", status)
+
+
+def unzip(archive, name, path):
+    """Unpack the one file ``name`` of a zip archive to ``path``, then delete the archive."""
+    part = Path(f"{path}.part")
+    try:
+        with zipfile.ZipFile(archive) as files:
+            if any(Path(member).is_absolute() or ".." in Path(member).parts for member in files.namelist()):
+                raise DownloadError(f"{archive}: it holds paths that lead out of its folder; do not use it.")
+            member = next((member for member in files.namelist() if Path(member).name == name), None)
+            if member is None:
+                raise DownloadError(f"{archive}: it holds no {name}; delete it and download it again.")
+            with files.open(member) as source, part.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+    except zipfile.BadZipFile:
+        part.unlink(missing_ok=True)
+        raise DownloadError(f"{archive}: it is damaged; delete it and download it again.") from None
+    os.replace(part, path)
+    Path(archive).unlink()
