@@ -1,4 +1,4 @@
-"""Sources: where data come from. Folders are searched first; then files are downloaded, checked and cached."""
+"""Sources: where data come from. Folders are searched first; then files are downloaded and cached."""
 
 import contextlib
 import functools
@@ -47,7 +47,7 @@ CONNECTION_ERRORS = (
 
 
 class DownloadError(OSError):
-    """A download failed; the message says why and what to do. ``status`` is the HTTP status, None without one."""
+    """A download failed; the message says why and what to do. ``status`` is the HTTP status or None."""
 
     def __init__(self, message, status=None):
         super().__init__(message)
@@ -55,7 +55,7 @@ class DownloadError(OSError):
 
 
 def cache_folder():
-    """Folder for downloads: $WORKSHOP_CACHE or the user's cache; a temporary one, with a warning, if read-only."""
+    """Folder for downloads: $WORKSHOP_CACHE or the user's cache; a temporary one if that is read-only."""
     home = os.environ.get("WORKSHOP_CACHE")
     try:
         folder = Path(home).expanduser() if home else _user_cache() / "workshop_utils"
@@ -134,8 +134,8 @@ def real_spectra(classes=("QSO",), folder=None):
     classes : tuple of str, or None for all
         SDSS classes: "QSO", "GALAXY", "STAR".
     folder : str or Path, optional
-        Where the folder "sdss" lies (see ``find_data``). It holds spec-*.fits and perhaps labels.csv with columns
-        file, class and z; without labels.csv, class and z are read in each spectrum's own file.
+        Where the folder "sdss" lies (see ``find_data``). It holds spec-*.fits and perhaps labels.csv with
+        the columns file, class, z; without labels.csv they are read in each spectrum's own file.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def real_spectra(classes=("QSO",), folder=None):
 
 
 def _own_label(path):
-    """File, class, z and signal-to-noise ratio as written in HDU 2 of an SDSS file; None where there is none."""
+    """File, class, z and signal-to-noise ratio as written in HDU 2 of an SDSS file."""
     try:
         table = fits.getdata(path, 2)
         return str(path), table["CLASS"][0].strip(), float(table["Z"][0]), float(table["SN_MEDIAN_ALL"][0])
@@ -170,8 +170,8 @@ def _own_label(path):
 def fetch(url, path, sha256=None, timeout=30):
     """Download a file: resumed after a cut, checked, and never left half done under its name.
 
-    The bytes go to a file of this process's own, ``<name>.<random>.part``. When it stops, what came is kept as
-    ``<name>.part``, and the next call goes on from there. So two processes can fetch the same file at once.
+    The bytes go to a file of this process's own, ``<name>.<random>.part``, so that two processes can fetch
+    the same file at once. After a failure what came is kept as ``<name>.part``; the next call goes on there.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def _transfer_with_retries(url, part, path, timeout):
         except urllib.error.HTTPError as error:
             advice = {
                 401: "it wants a login; download the file in a browser",
-                403: "it refuses access; log in and accept the rules there, or download the file in a browser",
+                403: "it refuses access; log in there with a browser and download the file",
                 404: "it has no such file; check the address or the numbers in it",
             }
             if error.code in advice:
@@ -244,8 +244,8 @@ def _transfer_with_retries(url, part, path, timeout):
         except CONNECTION_ERRORS as error:
             problem, status = f"the connection failed ({getattr(error, 'reason', None) or error})", None
     raise DownloadError(
-        f"{url}: {problem} in {TRIES} tries; check the internet connection (on Kaggle: Settings, Internet on) and "
-        f"run this again, it goes on where it stopped. Or download the file in a browser and save it as {path}.",
+        f"{url}: {problem} in {TRIES} tries; check the connection (on Kaggle: Settings, Internet on) "
+        f"and run this again, it goes on where it stopped. Or save the file as {path} with a browser.",
         status,
     )
 
@@ -313,14 +313,14 @@ def fetch_sdss(plate, mjd, fiber):
             if error.status != 404:
                 raise
     raise DownloadError(
-        f"{name}: data release 17 of SDSS has no such spectrum; check plate {plate}, MJD {mjd} and fibre {fiber} "
+        f"{name}: SDSS data release 17 has no such spectrum; look up plate, MJD and fibre "
         "at https://skyserver.sdss.org/dr17.",
         404,
     )
 
 
 def kaggle_file(name, folder=None):
-    """Find a file of the course's Kaggle data set (kaggle.com/datasets/ywangscience/sdss-iii-iv) or download it.
+    """Find a file of kaggle.com/datasets/ywangscience/sdss-iii-iv on this machine, or download it.
 
     Parameters
     ----------
@@ -358,7 +358,8 @@ def kaggle_file(name, folder=None):
 
 
 def _kaggle_api():
-    """Import the kaggle package, which reads credentials on import and may exit without them, and log in."""
+    """Log in with the kaggle package, which without credentials prints a page, closes stdin and exits."""
+    stdin, sys.stdin = sys.stdin, io.StringIO()
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             from kaggle.api.kaggle_api_extended import KaggleApi
@@ -369,10 +370,12 @@ def _kaggle_api():
         raise DownloadError("The kaggle package is missing: pip install kaggle.") from None
     except (Exception, SystemExit):
         raise DownloadError(
-            "No Kaggle credentials found. At kaggle.com, Settings, API, create a token; save kaggle.json as "
-            f"{Path('~').expanduser() / '.kaggle' / 'kaggle.json'} or set KAGGLE_API_TOKEN to the token. In a "
-            f"notebook on Kaggle: Add Input, {KAGGLE_DATASET}."
+            "No Kaggle credentials found. At https://www.kaggle.com/settings, API, create a token; save "
+            f"kaggle.json in {Path('~/.kaggle').expanduser()}, or set the variable KAGGLE_API_TOKEN to the token. "
+            f"In a notebook on Kaggle: Add Input, {KAGGLE_DATASET}."
         ) from None
+    finally:
+        sys.stdin = stdin
     return api
 
 

@@ -24,7 +24,7 @@ CLIP_SIGMAS = 10.0  # standardise() clips at this many robust standard deviation
 MAD_TO_SIGMA = 1.4826  # median absolute deviation -> standard deviation of a Gaussian: 1 / 0.67449
 
 SPIKE_SIGMAS = 6.0  # a spike stands at least so far above the noise ...
-SPIKE_EDGE = 0.75  # ... and falls by this share of its height within one pixel, as no spectral line does
+SPIKE_EDGE = 0.65  # ... and falls by this share of its height within one pixel, as no spectral line does
 SPIKE_WIDTHS = (1, 2, 3)  # pixels
 EDGE_PIXELS = 50  # the value outside a spectrum's coverage is the median of so many pixels at its end
 
@@ -135,7 +135,9 @@ def check_arrays(loglam, flux, ivar):
             f"wrong lengths: loglam {loglam.shape}, flux {flux.shape} and ivar {ivar.shape} "
             "must be three arrays of one length"
         )
-    if len(loglam) < 2 or not np.isfinite(loglam).all() or not (np.diff(loglam) > 0).all():
+    if len(loglam) < 2:
+        raise SpectrumError("the spectrum must have at least two pixels; use another file")
+    if not np.isfinite(loglam).all() or not (np.diff(loglam) > 0).all():
         raise SpectrumError("loglam must be finite and ascend; sort the spectrum by wavelength")
     if loglam[-1] > 6:
         raise SpectrumError(
@@ -217,10 +219,10 @@ def find_spikes(flux, ivar):
     """Find spikes: cosmic rays and hot pixels that the survey's own masks missed.
 
     A spike is a run of one to three pixels that (1) stands more than ``SPIKE_SIGMAS`` above or below the
-    running median of 51 pixels, in units of both the stated noise and the scatter of the neighbourhood, and
-    (2) rises and falls by more than ``SPIKE_EDGE`` of its height from one pixel to the next. Light that went
-    through the spectrograph cannot do (2): its sharpest lines have a Gaussian sigma of about 1 pixel, and
-    drop by at most 60 % of the height in a pixel. So real emission lines stay, however narrow and bright.
+    running median of 51 pixels, in units of sigma, the larger of the stated noise and the scatter of the
+    neighbourhood, and (2) rises and falls by more than ``SPIKE_EDGE`` of its height and two sigma from one pixel
+    to the next. Light that went through the spectrograph cannot do (2): the sharpest lines have a Gaussian
+    sigma of about 1 pixel and drop by at most 0.6 of their height in a pixel. So real lines stay.
 
     Parameters
     ----------
@@ -239,15 +241,14 @@ def find_spikes(flux, ivar):
     residual = flux - running_median(flux)
     scatter = MAD_TO_SIGMA * running_median(np.abs(residual))
     noise = np.interp(pixel, pixel[good], ivar[good] ** -0.5)
-    height = np.abs(residual) / (SPIKE_SIGMAS * np.maximum(noise, scatter) + 1e-30)  # > 1 is beyond the noise
-    for sign in (1, -1):
-        padded = np.pad(sign * residual, 1, mode="edge")
-        for width in SPIKE_WIDTHS:
-            windows = sliding_window_view(padded, width + 2)
-            inside, beside = windows[:, 1:-1], windows[:, [0, -1]].max(1)
-            steep = inside.min(1) - beside > SPIKE_EDGE * inside.max(1)
-            tall = sliding_window_view(np.where(sign * residual > 0, height, 0), width).min(1) > 1
-            for start in np.flatnonzero(steep & tall):
+    sigma = np.maximum(noise, scatter)
+    for width in SPIKE_WIDTHS:
+        sigmas = sliding_window_view(sigma, width).max(1)
+        for sign in (1, -1):
+            windows = sliding_window_view(np.pad(sign * residual, 1, mode="edge"), width + 2)
+            lowest, highest = windows[:, 1:-1].min(1), windows[:, 1:-1].max(1)
+            steep = lowest - windows[:, [0, -1]].max(1) > SPIKE_EDGE * highest + 2 * sigmas
+            for start in np.flatnonzero(steep & (lowest > SPIKE_SIGMAS * sigmas)):
                 spikes[start : start + width] = True
     return spikes
 

@@ -1,0 +1,97 @@
+"""Files that the tests read: small SDSS and Kaggle files of synthetic spectra, and real ones if here."""
+
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+# First pixel of the native grid (log10 A), pixels, and whether names are in capitals, as met in real files.
+VINTAGES = {"SDSS-I": (3.5806, 3843, False), "BOSS": (3.5530, 4622, True), "eBOSS": (3.5515, 4621, True)}
+
+
+@pytest.fixture(scope="session")
+def real_folder():
+    """Folder of real data, named by WORKSHOP_DATA; tests that need it are skipped without it."""
+    folder = os.environ.get("WORKSHOP_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("WORKSHOP_DATA names no folder of real data")
+    return Path(folder)
+
+
+def quasar(loglam, z=2.0, seed=0):
+    """Power law with the broad lines Lya, CIV, CIII], MgII and noise: flux and ivar, shape (n,)."""
+    wavelength = 10**loglam
+    flux = 5 * (wavelength / 5000) ** -1.5
+    for rest, height in ((1215.67, 4), (1549.06, 2), (1908.73, 1), (2798.75, 1)):
+        flux = flux * (1 + height * np.exp(-0.5 * ((wavelength / (1 + z) - rest) / 20) ** 2))
+    sigma = 0.3 + 0.5 * np.exp(-((loglam - loglam[0]) / 0.02))
+    return flux + sigma * np.random.default_rng(seed).normal(size=len(loglam)), sigma**-2.0
+
+
+@pytest.fixture
+def write_sdss():
+    """Return write(path, vintage="BOSS", ...), which writes a small SDSS file and returns its path.
+
+    Keywords: loglam, flux, ivar (arrays), z, kind, seed, row (False: no redshift row), drop (columns to leave
+    out), full (True: with an exposure behind).
+    """
+
+    def write(path, vintage="BOSS", loglam=None, flux=None, ivar=None, z=2.0, kind="QSO", seed=0, **more):
+        start, n_pixels, capitals = VINTAGES[vintage]
+        loglam = start + 1e-4 * np.arange(n_pixels) if loglam is None else np.asarray(loglam)
+        default = quasar(loglam, z, seed) if len(loglam) > 1 and np.all(loglam < 10) else (loglam, loglam)
+        flux, ivar = default[0] if flux is None else flux, default[1] if ivar is None else ivar
+        columns = {"flux": flux, "loglam": loglam, "ivar": ivar, "and_mask": np.zeros(len(loglam))}
+        rename = str.upper if capitals else str.lower
+        coadd = Table(
+            {rename(k): np.asarray(v, ">f4") for k, v in columns.items() if k not in more.get("drop", ())}
+        )
+        hdus = [fits.PrimaryHDU(), fits.BinTableHDU(coadd, name="" if capitals else "COADD")]
+        if more.get("row", True):
+            row = {
+                "PLATE": [3655],
+                "CLASS": [kind],
+                "Z": np.array([z], ">f4"),
+                "SN_MEDIAN_ALL": np.array([7.5], ">f4"),
+            }
+            hdus.append(fits.BinTableHDU(Table(row), name="SPECOBJ"))
+            hdus.append(fits.BinTableHDU(Table({"LINENAME": ["Lya"], "LINEZ": [z]}), name="SPZLINE"))
+        if more.get("full"):
+            hdus.append(fits.BinTableHDU(coadd, name="B1-00110000"))
+        fits.HDUList(hdus).writeto(path, overwrite=True)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_kaggle():
+    """Return write(path, n=50, drop=(), n_pixels=4618), a small file with the schema of the Kaggle data set."""
+
+    def write(path, n=50, drop=(), n_pixels=4618, seed=0):
+        rng = np.random.default_rng(seed)
+        loglam = np.linspace(3.5522, 4.0139, 4618)[:n_pixels]
+        z = rng.uniform(0.5, 4, n)
+        columns = {
+            "flux": np.stack([quasar(loglam, z[i], i)[0] for i in range(n)]).astype(np.float32),
+            "wavelength": 10**loglam,
+            "wavelength_log": loglam,
+            "z_vi": np.where(rng.random(n) < 0.1, -999, z),
+            "z_conf": rng.integers(0, 4, n),
+            "class_person": rng.choice([0, 1, 3, 4, 30, 50], n),
+            "thing_id": rng.integers(-1, n // 2, n),
+            "sn_median_all": rng.uniform(1, 10, n),
+            "plate": rng.integers(3510, 9000, n),
+            "mjd": rng.integers(55000, 58000, n),
+            "fiberid": rng.integers(1, 1001, n),
+        }
+        with h5py.File(path, "w") as file:
+            for name in columns.keys() - set(drop):
+                file[name] = columns[name]
+        return path
+
+    return write
