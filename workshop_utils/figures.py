@@ -86,12 +86,12 @@ def plot_lines(x, y, lines, xlabel, ylabel, invert=False):
     return figure
 
 
-def plot_losses(curves, xlabel="step", ylabel="loss", log=True, ylim=None):
+def plot_losses(curves, xlabel="step", ylabel="loss", log=True):
     """Draw loss against training step, one line per entry of ``curves`` (label to values)."""
     figure, ax = plt.subplots(figsize=(9.0, 4.4))
     for (label, losses), colour, dash in zip(curves.items(), CYCLE, DASHES, strict=False):
         ax.plot(losses, color=colour, ls=dash, lw=2.5, label=label)
-    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=ylim)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
     if log:
         ax.set_yscale("log")
     ax.grid(color="0.9")
@@ -109,7 +109,7 @@ def plot_descents(w, b, loss, paths, labels=("weight w", "offset b"), best=None,
     loss : array (m, n)
         Loss at every (b, w): heights red, valleys blue.
     paths : dict of str to array (steps, 2)
-        Title to the (w, b) visited; an empty array draws the map alone.
+        Title to the (w, b) visited, drawn until it leaves the map; an empty array draws the map alone.
     labels : (str, str)
         Axis labels, with units.
     best : (float, float), optional
@@ -136,6 +136,8 @@ def _draw_map(ax, w, b, loss, path, best=None, log=True):
     colours = ax.contourf(w, b, loss, levels=levels, cmap=HEIGHTS, norm=norm)
     ax.contour(w, b, loss, levels=levels[::3], colors="white", linewidths=0.7)
     if len(path):
+        outside = (path < (w[0], b[0])).any(1) | (path > (w[-1], b[-1])).any(1)
+        path = path[: np.argmax(outside) + 1] if outside.any() else path
         ax.plot(*path.T, "-", color="white", lw=4)
         ax.plot(*path.T, ".-", color=BLACK, lw=1.6, ms=7)
         ax.plot(*path[0], "o", color="white", mec=BLACK, mew=2, ms=11)
@@ -147,9 +149,9 @@ def _draw_map(ax, w, b, loss, path, best=None, log=True):
 
 def _add_loss_bar(figure, colours, axes, loss, unit, log):
     """Add a colour bar for the loss with a few plain numbers on it."""
-    low, high = loss.min(), loss.max()
-    ticks = np.geomspace(low, high, 6)[1:-1] if log else np.linspace(low, high, 6)[1:-1]
-    bar = figure.colorbar(colours, ax=axes, ticks=ticks, format="%.2g", pad=0.02)
+    round_numbers = [m * 10.0**k for k in range(-6, 7) for m in (1, 3)]
+    ticks = [t for t in round_numbers if loss.min() <= t <= loss.max()] if log else mpl.ticker.MaxNLocator(5)
+    bar = figure.colorbar(colours, ax=axes, ticks=ticks, format="%.3g", pad=0.02)
     bar.ax.minorticks_off()
     bar.set_label(f"loss ({unit})" if unit else "loss")
 
@@ -173,9 +175,10 @@ def plot_surface(w, b, loss, path, path_loss, labels=("weight w", "offset b"), u
     space.plot(*path.T, path_loss + 0.02 * np.ptp(loss), ".-", color=BLACK, lw=2, ms=6, zorder=3)
     space.set(xlabel=labels[0], ylabel=labels[1], zlabel=f"loss ({unit})" if unit else "loss")
     for axis in (space.xaxis, space.yaxis, space.zaxis):
-        axis.labelpad = 10
+        axis.labelpad = 12
         axis.set_major_locator(mpl.ticker.MaxNLocator(5))
-    space.view_init(elev=52, azim=-62)
+    space.view_init(elev=42, azim=-40)
+    space.set_box_aspect(None, zoom=0.88)
     ax = figure.add_subplot(1, 2, 2)
     colours = _draw_map(ax, w, b, loss, path, log=False)
     ax.set(xlabel=labels[0], ylabel=labels[1])

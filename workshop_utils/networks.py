@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .spectra import N_PIXELS
+from .spectra import LIGHT_SPEED, N_PIXELS
 
 
 class LongConv1d(nn.Conv1d):
@@ -55,6 +55,10 @@ def fast_length(n):
 class CNN(nn.Module):
     """The paper's convolutional network (its Fig. 5): kernels of 500, 200 and 10 pixels in series, then full layers.
 
+    Each convolution is followed by batch normalisation, ReLU and pooling; each hidden full layer by batch
+    normalisation. The last hidden layer ends in a softmax: its neurons share one vote, and the output is the average
+    of what each stands for, weighted by the votes.
+
     Parameters
     ----------
     length : int
@@ -69,23 +73,34 @@ class CNN(nn.Module):
         Neurons in the two hidden full layers.
     """
 
-    def __init__(self, length=N_PIXELS, channels=1, outputs=1, kernels=(500, 200, 10), strides=(4, 1, 1),
-                 widths=(16, 32, 64), hidden=(256, 64)):
+    def __init__(self, length=N_PIXELS, channels=1, outputs=1, kernels=(500, 200, 10), strides=(8, 1, 1),
+                 widths=(16, 32, 64), hidden=(256, 256)):
         super().__init__()
         layers = []
         for kernel, stride, width in zip(kernels, strides, widths, strict=True):
-            layers += [LongConv1d(channels, width, kernel, stride), nn.BatchNorm1d(width), nn.ReLU(), nn.MaxPool1d(2)]
-            channels, length = width, ((length - kernel) // stride + 1) // 2
-        layers.append(nn.Flatten())
-        inputs = channels * length
-        for neurons in hidden:
-            layers += [nn.Linear(inputs, neurons), nn.ReLU()]
-            inputs = neurons
-        self.layers = nn.Sequential(*layers, nn.Linear(inputs, outputs))
+            layers += [LongConv1d(channels, width, kernel, stride, kernel // 2), nn.BatchNorm1d(width), nn.ReLU(), PairMax()]
+            channels, length = width, ((length + kernel // 2 * 2 - kernel) // stride + 1) // 2
+        layers += [nn.Flatten(), nn.Linear(channels * length, hidden[0]), nn.BatchNorm1d(hidden[0]), nn.ReLU()]
+        layers += [nn.Linear(*hidden), nn.BatchNorm1d(hidden[1]), nn.Softmax(1), nn.Linear(hidden[1], outputs)]
+        self.layers = nn.Sequential(*layers)
         self.apply(he_uniform)
+        nn.init.normal_(self.layers[-1].weight)  # its inputs sum to 1: weights of size 1 spread the first answers
 
     def forward(self, x: Float[Tensor, "batch channel pixel"]) -> Float[Tensor, "batch output"]:
         return self.layers(x)
+
+
+class PairMax(nn.Module):
+    """Pooling: the larger of every two neighbours, as nn.MaxPool1d(2), in a third of its time on a CPU."""
+
+    def forward(self, x: Float[Tensor, "batch channel position"]) -> Float[Tensor, "batch channel half"]:
+        x = x[..., : x.shape[-1] // 2 * 2]
+        return torch.maximum(x[..., ::2], x[..., 1::2])
+
+
+def log_redshift_mse(output, z):
+    """The paper's loss, mean squared error (its Eq. 2), of ln(1 + z): there, an error of 0.02 is 6,000 km/s anywhere."""
+    return nn.functional.mse_loss(output[:, 0], torch.log1p(z))
 
 
 def he_uniform(layer):
@@ -133,3 +148,9 @@ class ShiftNetwork(nn.Module):
         product = torch.fft.rfft(features, n).conj() * torch.fft.rfft(self.templates, n)
         scores = torch.fft.irfft(product.sum(1), n)[:, : self.shifts]
         return scores.flip(-1) + self.prior
+
+    def loss(self, scores: Float[Tensor, "batch shift"], z: Float[Tensor, " batch"], spread=400.0):
+        """Cross entropy with the true redshift, blurred by `spread` km/s: nobody knows a quasar's better than that."""
+        velocity = LIGHT_SPEED * (torch.log1p(self.z) - torch.log1p(z)[:, None])
+        truth = torch.softmax(-0.5 * (velocity / spread) ** 2, 1)
+        return nn.functional.cross_entropy(scores, truth)

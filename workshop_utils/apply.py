@@ -1,0 +1,128 @@
+"""What an astronomer uses at the end: her own files in, a table out, with the networks that ship with the course."""
+
+import functools
+import os
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .networks import ShiftNetwork
+from .sources import shipped
+from .spectra import read_sdss, standardise
+from .training import load_checkpoint
+
+REDSHIFT_CHECKPOINT = "checkpoints/redshift_shift.safetensors"
+BATCH = 64
+
+
+def measure_redshift(files):
+    """Measure the redshifts of quasar spectra.
+
+    Parameters
+    ----------
+    files : path or list of paths
+        SDSS FITS files of any vintage, as downloaded.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index `file`. Columns z (most probable redshift), z_low and z_high (the shortest interval that holds 68 % of the
+        probability), confidence (0-1: the probability that z is right within 6,000 km/s) and problem (empty, or one
+        sentence on why the file could not be used, the numbers then being NaN).
+
+    Raises
+    ------
+    ValueError
+        If none of the files can be used; the message gives the first reasons.
+    """
+    spectra, problems = read_files(files)
+    network = redshift_network()
+    rows = []
+    with torch.no_grad():
+        for start in range(0, len(spectra), BATCH):
+            flux = np.array([spectrum.flux for spectrum in spectra[start : start + BATCH]])
+            probability = network(standardise(torch.from_numpy(flux))[:, None]).softmax(1)
+            rows.append(summarise_probability(probability, network.z).numpy())
+    table = pd.DataFrame(np.nan, index=problems.index, columns=["z", "z_low", "z_high", "confidence"])
+    table.loc[(problems == "").to_numpy()] = np.concatenate(rows)
+    return table.assign(problem=problems)
+
+
+def read_files(files):
+    """Read spectra; a file that cannot be used does not stop the others.
+
+    Returns
+    -------
+    spectra : list of Spectrum
+        The good ones, in order.
+    problems : pandas.Series of str, index `file`
+        Empty for good files, else the reason.
+
+    Raises
+    ------
+    ValueError
+        If `files` is empty or none of them can be used.
+    """
+    if isinstance(files, str | os.PathLike):
+        files = [files]
+    names = [os.fspath(file) for file in files]
+    if not names:
+        raise ValueError("No files were given; pass the path of an SDSS spectrum, or a list of paths.")
+    spectra, problems = [], []
+    for name in names:
+        try:
+            spectra.append(read_sdss(name))
+            problems.append("")
+        except (ValueError, OSError) as error:
+            problems.append(" ".join(str(error).split()))
+    if not spectra:
+        raise ValueError(f"None of the {len(names)} files can be used. " + " ".join(problems[:3]))
+    return spectra, pd.Series(problems, index=pd.Index(names, name="file"), name="problem", dtype=object)
+
+
+@functools.cache
+def redshift_network():
+    """The shift network with the weights that ship with the course, on the CPU."""
+    network = ShiftNetwork()
+    load_checkpoint(network, shipped(REDSHIFT_CHECKPOINT))
+    return network
+
+
+def summarise_probability(probability, z, limit=0.02):
+    """Redshift, 68 % interval and confidence (n, 4) from probabilities (n, shift) on the redshifts z (shift,).
+
+    The redshift is the mean of ln(1 + z) within `limit` (6,000 km/s) of the most probable shift, so it is not bound to
+    the grid; the confidence is the probability found there.
+    """
+    log_z = torch.log1p(z)
+    peak = log_z[probability.argmax(1)][:, None]
+    near = torch.where((log_z - peak).abs() < limit, probability, 0)
+    confidence = near.sum(1)
+    best = (near * log_z).sum(1) / confidence
+    low, high = shortest_interval(probability)
+    step = float(log_z[1] - log_z[0])
+    edges = torch.stack([best, low * step, high * step], 1)
+    return torch.cat([torch.expm1(edges), confidence[:, None]], 1)
+
+
+def shortest_interval(probability, share=0.68):
+    """Ends (n,), in bins, of the shortest run of bins that holds `share` of the probability (n, bin).
+
+    A bin's probability is spread evenly over its width, so that the ends fall between bin centres and a narrow peak
+    gets an interval narrower than a bin.
+    """
+    n, bins = probability.shape
+    cumulative = torch.nn.functional.pad(probability.cumsum(1), (1, 0)).contiguous()
+    cumulative = cumulative / cumulative[:, -1:]
+    fine = torch.linspace(0, 1 - share, 513).expand(n, -1).contiguous()
+    start, stop = quantile(cumulative, fine), quantile(cumulative, fine + share)
+    best = (stop - start).argmin(1, keepdim=True)
+    return start.gather(1, best)[:, 0] - 0.5, stop.gather(1, best)[:, 0] - 0.5
+
+
+def quantile(cumulative, levels):
+    """Positions (n, level), in bins, at which the cumulative distribution (n, bin + 1) reaches the levels."""
+    upper = torch.searchsorted(cumulative, levels).clamp(1, cumulative.shape[1] - 1)
+    low, high = cumulative.gather(1, upper - 1), cumulative.gather(1, upper)
+    return upper - 1 + ((levels - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)

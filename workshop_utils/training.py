@@ -1,0 +1,291 @@
+"""The training loop of notebook 03 as a function: progress, validation, stopping, checkpoints, resume, devices."""
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from .simulate import simulate_quasars
+from .spectra import standardise
+
+# Sizes and budgets of every notebook, in one place. `seconds` bounds a live training on a slow machine.
+PROFILES = {
+    "ci": dict(test=1000, shift_steps=60, shift_seconds=40, cnn_steps=40, cnn_seconds=40, batch=64, evaluate=300),
+    "laptop": dict(test=5000, shift_steps=600, shift_seconds=150, cnn_steps=600, cnn_seconds=150, batch=128,
+                   evaluate=2000),
+    "gpu": dict(test=20000, shift_steps=4000, shift_seconds=300, cnn_steps=20000, cnn_seconds=600, batch=512,
+                evaluate=5000),
+}
+
+
+def profile():
+    """Sizes for this machine: the profile named by WORKSHOP_PROFILE, else gpu where CUDA is, else laptop.
+
+    Returns
+    -------
+    dict
+        The row of `PROFILES`, with its name under "name".
+
+    Raises
+    ------
+    ValueError
+        If WORKSHOP_PROFILE names none of ci, laptop, gpu.
+    """
+    name = os.environ.get("WORKSHOP_PROFILE") or ("gpu" if torch.cuda.is_available() else "laptop")
+    if name not in PROFILES:
+        raise ValueError(f"WORKSHOP_PROFILE is {name!r}; set it to one of {', '.join(PROFILES)}, or unset it.")
+    return {"name": name, **PROFILES[name]}
+
+
+def best_device():
+    """The fastest device torch finds: cuda, else mps (Apple), else cpu."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def quasar_batches(batch_size, seed, device="cpu", flat=0.15):
+    """Endless fresh simulated quasars for `train`: a function from the number of a batch to the batch.
+
+    Because a batch follows from its number, a training that was killed goes on with the very batches it would have
+    seen. Seeds are (seed, batch) pairs with seed >= 1, so they never meet those of a test set, `simulate_quasars(n,
+    seed)` with seed < 2**32.
+
+    Returns
+    -------
+    function
+        step -> (spectra (batch, 1, 4618) standardised, redshifts (batch,)).
+    """
+    if seed < 1:
+        raise ValueError(f"seed is {seed}; training seeds are 1 or more, so that they never meet test seeds.")
+
+    def batch(step):
+        rng = torch.Generator(device).manual_seed(seed * 2**32 + step)
+        quasars = simulate_quasars(batch_size, rng, device, flat=flat)
+        return standardise(quasars.flux)[:, None], quasars.z
+
+    return batch
+
+
+def dataset_batches(inputs, targets, batch_size, seed):
+    """A fixed data set for `train`, in a new order every epoch: a function from the number of a batch to the batch."""
+    per_epoch = len(inputs) // batch_size
+    if per_epoch == 0:
+        raise ValueError(f"The data set holds {len(inputs)} rows, less than one batch of {batch_size}.")
+
+    def batch(step):
+        epoch, k = divmod(step, per_epoch)
+        order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed * 2**32 + epoch))
+        rows = order[k * batch_size : (k + 1) * batch_size]
+        return inputs[rows], targets[rows]
+
+    return batch
+
+
+def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, validate=None, every=100, patience=None,
+          checkpoint=None, device=None):
+    """Train a network: the loop written out in notebook 03, with what a long run needs around it.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Trained in place.
+    batches : function
+        step -> (inputs, targets), such as `quasar_batches` or `dataset_batches` return.
+    loss : function
+        (network output, targets) -> scalar tensor.
+    steps : int
+        Batches to train on. The learning rate warms up over the first 5 % and falls as a cosine to 0 at the end.
+    learning_rate : float
+        Its highest value, for Adam.
+    seconds : float, optional
+        Time budget: the learning rate follows the clock if that is ahead of the steps, and training ends in time.
+    validate : function, optional
+        network -> number (smaller is better), called every `every` steps in evaluation mode, without gradients.
+    patience : int, optional
+        Stop when so many validations in a row brought no new best.
+    checkpoint : path, optional
+        Safetensors file that holds the whole state of the training, written every minute and at the end. If it is
+        there already, training goes on from it and ends, on a CPU and without `seconds`, with the weights of an
+        unbroken run.
+    device : optional
+        Where to train; by default where the network is.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per `every` steps: step, loss (mean since the row before), validation, seconds.
+
+    Notes
+    -----
+    Stopping by hand (Ctrl-C, or the notebook's stop button) ends the training; the network keeps what it has learned.
+    """
+    network.to(device or next(network.parameters()).device)
+    optimiser = torch.optim.Adam(network.parameters())
+    state = {"step": 0, "seconds": 0.0, "history": [], "loss_sum": 0.0}
+    if checkpoint is not None and Path(checkpoint).exists():
+        state = load_state(checkpoint, network, optimiser)
+    started = saved = time.monotonic() - state["seconds"]
+    bar = tqdm(total=steps, initial=state["step"], unit="batch", mininterval=1, ncols=90, file=_Stdout())
+    network.train()
+    try:
+        while state["step"] < steps:
+            elapsed = time.monotonic() - started
+            progress = max(state["step"] / steps, elapsed / seconds if seconds else 0)
+            if progress >= 1:
+                break
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate * schedule(progress)
+            state["loss_sum"] += step_once(network, batches(state["step"]), loss, optimiser)
+            state["step"] += 1
+            state["seconds"] = time.monotonic() - started
+            bar.update()
+            if state["step"] % every == 0 or state["step"] == steps:
+                record(state, network, validate, bar)
+                if patience and no_longer_falls(state["history"], patience):
+                    break
+            if checkpoint is not None and time.monotonic() - saved > 60:
+                save_state(checkpoint, network, optimiser, state)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        bar.write("Stopped by hand; the network keeps what it has learned so far.")
+    finally:
+        bar.close()
+        network.eval()
+    if checkpoint is not None:
+        save_state(checkpoint, network, optimiser, state)
+    return pd.DataFrame(state["history"], columns=["step", "loss", "validation", "seconds"])
+
+
+def predict(network, inputs, batch=256):
+    """The network's answers (n, ...) to many inputs (n, ...), on the CPU: evaluation mode, no gradients, in batches."""
+    device = next(network.parameters()).device
+    network.eval()
+    with torch.no_grad():
+        return torch.cat([network(part.to(device)).cpu() for part in inputs.split(batch)])
+
+
+def step_once(network, batch, loss, optimiser):
+    """Forward, loss, back-propagate, update (Fig. 3 of the paper), on the network's device; returns the loss."""
+    device = next(network.parameters()).device
+    inputs, targets = (part.to(device) for part in batch)
+    optimiser.zero_grad()
+    value = loss(network(inputs), targets)
+    value.backward()
+    optimiser.step()
+    return value.item()
+
+
+def schedule(progress, warmup=0.05):
+    """Learning rate relative to its highest value: a linear warm-up, then half a cosine down to 0."""
+    return min(1, (progress + 1e-3) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1, progress)))
+
+
+def record(state, network, validate, bar):
+    """Add a row to the history: the mean loss since the last row and the validation."""
+    since = state["step"] - (state["history"][-1][0] if state["history"] else 0)
+    score = math.nan
+    if validate is not None:
+        network.eval()
+        with torch.no_grad():
+            score = float(validate(network))
+        network.train()
+    mean = state["loss_sum"] / since
+    state["history"].append([state["step"], mean, score, round(state["seconds"], 1)])
+    state["loss_sum"] = 0.0
+    bar.set_postfix_str(f"loss {mean:.4g}" + ("" if validate is None else f", validation {score:.4g}"))
+
+
+def no_longer_falls(history, patience):
+    """True when the best validation lies at least `patience` rows back."""
+    scores = [row[2] for row in history]
+    return len(scores) - 1 - scores.index(min(scores)) >= patience
+
+
+def save_state(path, network, optimiser, state):
+    """Write the whole state of a training to one safetensors file, beside it first, then renamed."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    for i, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"adam.{i}.{name}": value for name, value in moments.items()}
+    _write(path, tensors, {"state": json.dumps(state)})
+
+
+def load_state(path, network, optimiser):
+    """Read what `save_state` wrote into the network and optimiser; returns step, seconds and history."""
+    tensors, metadata = _read(path)
+    if "state" not in metadata:
+        raise ValueError(f"{path} holds a network but no state of a training; name another checkpoint to resume from.")
+    moments = {}
+    for name in [name for name in tensors if name.startswith("adam.")]:
+        _, i, key = name.split(".")
+        moments.setdefault(int(i), {})[key] = tensors.pop(name)
+    _load(network, {name.removeprefix("network."): value for name, value in tensors.items()}, path)
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    return json.loads(metadata["state"])
+
+
+def save_checkpoint(network, path, card):
+    """Write a trained network as safetensors, with its card (a JSON-able dict) inside and beside it as .json."""
+    path = Path(path)
+    card = {**card, "parameters": sum(p.numel() for p in network.parameters()), "torch": torch.__version__}
+    _write(path, network.state_dict(), {"card": json.dumps(card)})
+    beside = path.with_suffix(".json.part")
+    beside.write_text(json.dumps(card, indent=2) + "\n")
+    os.replace(beside, path.with_suffix(".json"))
+
+
+def load_checkpoint(network, path):
+    """Fill a network with the weights of a checkpoint, put it in evaluation mode, and return the checkpoint's card.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, it is not safetensors, or it holds a network of another shape.
+    """
+    tensors, metadata = _read(path)
+    _load(network, tensors, path)
+    network.eval()
+    return json.loads(metadata.get("card", "{}"))
+
+
+def _write(path, tensors, metadata):
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, beside, metadata)
+    os.replace(beside, path)
+
+
+def _read(path):
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint; train the network first, or reinstall the course.")
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is damaged or no safetensors file ({error}); delete it and fetch it again.") from error
+
+
+def _load(network, tensors, path):
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ValueError(f"{path} holds a network of another shape than {type(network).__name__}: {reason}") from error
+
+
+class _Stdout:
+    """The standard output of the moment, for the progress bar: in a notebook it changes with the cell."""
+
+    def write(self, text):
+        print(text, end="")
+
+    def flush(self):
+        pass
