@@ -17,6 +17,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
+from workshop_utils.training import best_device
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 RESULTS = BUILD / "results.json"
@@ -74,10 +76,10 @@ def run_notebooks(paths):
 
 def finish_results(profile):
     """Add the profile and the device to what the notebooks recorded, and return it all."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else best_device().type
     recorded = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     results = {"profile": profile, "device": device} | recorded
-    write(RESULTS, json.dumps(results, indent=1) + "\n")
+    write(RESULTS, json.dumps(results, indent=2) + "\n")
     return results
 
 
