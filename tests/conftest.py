@@ -47,9 +47,8 @@ def write_sdss():
         flux, ivar = default[0] if flux is None else flux, default[1] if ivar is None else ivar
         columns = {"flux": flux, "loglam": loglam, "ivar": ivar, "and_mask": np.zeros(len(loglam))}
         rename = str.upper if capitals else str.lower
-        coadd = Table(
-            {rename(k): np.asarray(v, ">f4") for k, v in columns.items() if k not in more.get("drop", ())}
-        )
+        columns = {name: columns[name] for name in columns if name not in more.get("drop", ())}
+        coadd = Table({rename(name): np.asarray(values, ">f4") for name, values in columns.items()})
         hdus = [fits.PrimaryHDU(), fits.BinTableHDU(coadd, name="" if capitals else "COADD")]
         if more.get("row", True):
             row = {
@@ -70,7 +69,7 @@ def write_sdss():
 
 @pytest.fixture
 def write_kaggle():
-    """Return write(path, n=50, drop=(), n_pixels=4618), a small file with the schema of the Kaggle data set."""
+    """Return write(path, n=50, drop=(), n_pixels=4618), which writes a small Kaggle survey file."""
 
     def write(path, n=50, drop=(), n_pixels=4618, seed=0):
         rng = np.random.default_rng(seed)

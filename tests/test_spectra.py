@@ -192,7 +192,7 @@ def test_read_real_files(real_folder):
 
 
 def refused(path, words):
-    """Reading fails with a message that names the file, holds the words, and is one sentence of plain text."""
+    """Reading fails with a message that names the file, holds the words, and is one line of plain text."""
     with pytest.raises(SpectrumError) as caught:
         read_sdss(path)
     message = str(caught.value)

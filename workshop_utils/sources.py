@@ -274,7 +274,7 @@ def _transfer(url, part, name, timeout):
             while start:
                 file.write(start)
                 bar.update(len(start))
-                start = response.read(1 << 18)
+                start = response.read1(1 << 18)  # what has come; read() would wait for all of it
     if total is not None and part.stat().st_size != total:
         raise ConnectionError(f"{part.stat().st_size} of {total} bytes came")
 
@@ -371,7 +371,7 @@ def _kaggle_api():
     except (Exception, SystemExit):
         raise DownloadError(
             "No Kaggle credentials found. At https://www.kaggle.com/settings, API, create a token; save "
-            f"kaggle.json in {Path('~/.kaggle').expanduser()}, or set the variable KAGGLE_API_TOKEN to the token. "
+            f"kaggle.json in {Path('~/.kaggle').expanduser()}, or set KAGGLE_API_TOKEN to the token. "
             f"In a notebook on Kaggle: Add Input, {KAGGLE_DATASET}."
         ) from None
     finally:

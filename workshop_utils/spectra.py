@@ -220,8 +220,8 @@ def find_spikes(flux, ivar):
 
     A spike is a run of one to three pixels that (1) stands more than ``SPIKE_SIGMAS`` above or below the
     running median of 51 pixels, in units of sigma, the larger of the stated noise and the scatter of the
-    neighbourhood, and (2) rises and falls by more than ``SPIKE_EDGE`` of its height and two sigma from one pixel
-    to the next. Light that went through the spectrograph cannot do (2): the sharpest lines have a Gaussian
+    neighbourhood, and (2) rises and falls by more than ``SPIKE_EDGE`` of its height and two sigma from one
+    pixel to the next. Light that went through the spectrograph cannot do (2): the sharpest lines have a Gaussian
     sigma of about 1 pixel and drop by at most 0.6 of their height in a pixel. So real lines stay.
 
     Parameters
