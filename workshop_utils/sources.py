@@ -14,6 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 import warnings
 import zipfile
 from pathlib import Path
@@ -196,9 +197,8 @@ def fetch(url, path, sha256=None, timeout=30):
     if path.is_file() and (sha256 is None or _sha256(path) == sha256.lower()):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=path.parent)
-    os.close(handle)
-    part = Path(name)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    part.touch()
     _take_over(path, part)
     try:
         _transfer_with_retries(url, part, path, timeout)

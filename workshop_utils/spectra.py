@@ -72,7 +72,8 @@ def standardise(flux):
     scale = torch.where(scale > 0, scale, flux.abs().amax(-1, keepdim=True))  # when most pixels are equal
     flux = (flux / torch.where(scale > 0, scale, 1)).clamp(-CLIP_SIGMAS, CLIP_SIGMAS)
     flux = flux - flux.mean(-1, keepdim=True)
-    deviation = flux.std(-1, keepdim=True, correction=0)
+    # the standard deviation, now that the mean is 0; a third of the time of flux.std()
+    deviation = torch.linalg.vector_norm(flux, dim=-1, keepdim=True) / flux.shape[-1] ** 0.5
     return flux / torch.where(deviation > 0, deviation, 1)
 
 
@@ -221,8 +222,8 @@ def find_spikes(flux, ivar):
     A spike is a run of one to three pixels that (1) stands more than ``SPIKE_SIGMAS`` above or below the
     running median of 51 pixels, in units of sigma, the larger of the stated noise and the scatter of the
     neighbourhood, and (2) rises and falls by more than ``SPIKE_EDGE`` of its height and two sigma from one
-    pixel to the next. Light that went through the spectrograph cannot do (2): the sharpest lines have a Gaussian
-    sigma of about 1 pixel and drop by at most 0.6 of their height in a pixel. So real lines stay.
+    pixel to the next. Light that went through the spectrograph cannot do (2): the sharpest lines have a
+    Gaussian sigma of about 1 pixel and drop by at most 0.6 of their height in a pixel. So real lines stay.
 
     Parameters
     ----------
