@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from workshop_utils import figures
+from workshop_utils.spectra import WAVELENGTH
 
 X = np.linspace(-1.0, 1.0, 30)
 W, B = np.linspace(-2.0, 2.0, 21), np.linspace(-1.0, 3.0, 25)
@@ -21,6 +22,7 @@ COLOURS = np.column_stack([X, X**2])
 KIND = X > 0
 PROBABILITY = np.linspace(0.0, 1.0, 400).reshape(20, 20)
 LIMITS = (-1.0, 1.0, -0.5, 1.5)
+FLUX = np.stack([(WAVELENGTH / 5000) ** slope + 0.1 * np.sin(WAVELENGTH / 50) for slope in (-1.5, -1.0)])
 
 PLOTS = {
     "activations": lambda: figures.plot_activations(X, {"tanh": np.tanh(X), "ReLU": np.maximum(X, 0)}),
@@ -34,6 +36,16 @@ PLOTS = {
     "network": lambda: figures.plot_network((2, 4, 4, 4, 1), ("in", "1", "2", "3", "out")),
     "colours": lambda: figures.plot_colours(COLOURS, KIND, track=COLOURS[:5], locus=COLOURS[5:]),
     "boundaries": lambda: figures.plot_boundaries({"epoch 0": PROBABILITY}, COLOURS, KIND, LIMITS),
+    "spectra": lambda: figures.plot_spectra(FLUX, [0.5, np.nan], ["near", "unknown"], sigma=0.1 * FLUX),
+    "stretch_and_shift": lambda: figures.plot_stretch_and_shift(FLUX, [1.5, 2.0]),
+    "moving_lines": lambda: figures.plot_moving_lines(FLUX, [0.5, 1.0]),
+    "layers": lambda: figures.plot_layers({"continuum": FLUX[0], "noise": FLUX[1]}, 2.5),
+    "sample": lambda: figures.plot_sample(3 * KIND + 0.5, 2 + X, [5, 2, 1], {25: 1.0, 75: 3.0}),
+    "noise": lambda: figures.plot_noise({"simulated": FLUX[0]}, [(5579, "[O I]")]),
+    "steps": lambda: figures.plot_steps({"raw": FLUX[0], "clipped": FLUX[1]}, sharey=True),
+    "guess": lambda: figures.plot_guess({"all": 2 + X, "some": 2 + 0.1 * X}),
+    "redshifts": lambda: figures.plot_redshifts({"mean": 0 * X + 2, "network": 2.1 + X}, 2 + X),
+    "matches": lambda: figures.plot_matches(FLUX[:, :4616:8], FLUX[:, 8::8][:, :577], ["right", "wrong"]),
 }
 
 
@@ -102,3 +114,42 @@ def test_path_is_drawn_where_it_went():
     lines = [line.get_xydata() for line in figure.axes[0].lines]
     assert any(np.array_equal(line, PATH) for line in lines)
     assert any(np.array_equal(line, [[0.0, 1.0]]) for line in lines)
+
+
+def test_loss_axis_fits_the_losses():
+    """The axis holds every loss and little else: neither cut off nor squeezed into a corner."""
+    losses = np.geomspace(30.0, 0.04, 50)
+    low, high = figures.plot_losses({"descent": losses}).axes[0].get_ylim()
+    assert 0.004 < low <= 0.04 and 30.0 <= high < 300.0
+
+
+def test_path_ends_where_it_leaves_the_map():
+    """A diverging walk is drawn up to its first point beyond the map, not as a tangle of crossings."""
+    path = np.array([[0.0, 0.0], [1.0, 1.0], [9.0, 9.0], [-90.0, -90.0]])
+    figure = figures.plot_descents(W, B, LOSS, {"too fast": path})
+    assert max(len(line.get_xydata()) for line in figure.axes[0].lines) == 3
+
+
+def test_lines_are_marked_where_they_are_seen():
+    """At z = 0.5, C IV lies outside the spectrum; Mg II and Hβ inside, at 1.5 times their rest wavelength."""
+    ax = figures.plot_spectra(FLUX[:1], [0.5], ["near"]).axes[0]
+    names = {text.get_text(): text.get_position()[0] for text in ax.texts}
+    assert set(names) == {"Mg II", "Hβ", "Hα"}
+    assert names["Mg II"] == pytest.approx(1.5 * 2798.75)
+
+
+def test_wrong_redshifts_are_drawn_as_wrong():
+    """6,000 km/s is 0.06 at z = 2: a redshift off by 0.05 counts as right, one by 0.07 as wrong."""
+    ax = figures.plot_redshifts({"found": [2.05, 2.07, 1.0]}, np.array([2.0, 2.0, 1.0])).axes[0]
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in ax.lines}
+    assert drawn["right"] == [[2.0, 2.05], [1.0, 1.0]]
+    assert drawn["wrong"] == [[2.0, 2.07]]
+
+
+def test_band_of_a_guess_ends_where_it_counts_as_wrong():
+    """At the edges of the band the mean is off by exactly the limit."""
+    z = np.array([1.0, 2.0, 3.0])
+    ax = figures.plot_guess({"all": z}).axes[0]
+    (band,) = [patch for patch in ax.patches if patch.get_alpha() == 0.5]
+    for edge in (band.get_x(), band.get_x() + band.get_width()):
+        assert abs(2.0 - edge) / (1 + edge) == pytest.approx(6000 / 299792.458)

@@ -8,6 +8,9 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
+from .scores import LINES, velocity_error
+from .spectra import LIGHT_SPEED, LOGLAM, WAVELENGTH
+
 # The palette of Okabe & Ito (2008), https://jfly.uni-koeln.de/color/: eight colours that stay apart for every
 # kind of colour vision. Use them by name. YELLOW is too pale for thin lines on white.
 BLACK = "#000000"
@@ -93,10 +96,19 @@ def plot_losses(curves, xlabel="step", ylabel="loss", log=True):
         ax.plot(losses, color=colour, ls=dash, lw=2.5, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if log:
-        ax.set_yscale("log")
+        _use_plain_log_axis(ax)
     ax.grid(color="0.9")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def _use_plain_log_axis(ax):
+    """Make the y axis logarithmic, with plain numbers at it (also 2 and 5 where it spans little)."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(mpl.ticker.LogLocator(subs=(2, 5)))
+    ax.yaxis.set_minor_formatter("{x:g}" if high < 50 * low else mpl.ticker.NullFormatter())
 
 
 def plot_descents(w, b, loss, paths, labels=("weight w", "offset b"), best=None, unit="", log=True):
@@ -169,6 +181,7 @@ def plot_surface(w, b, loss, path, path_loss, labels=("weight w", "offset b"), u
         Loss at each of them.
     """
     figure = plt.figure(figsize=(12.5, 5.6))
+    figure.get_layout_engine().set(wspace=0.14)
     space = figure.add_subplot(1, 2, 1, projection="3d", computed_zorder=False)
     style = {"cmap": HEIGHTS, "rstride": 2, "cstride": 2, "alpha": 0.9, "lw": 0}
     space.plot_surface(*np.meshgrid(w, b), loss, zorder=1, **style)
@@ -300,4 +313,293 @@ def plot_boundaries(panels, colours, is_quasar, limits):
         ax.set(title=title, xlabel="u − g (mag)", xlim=limits[:2], ylim=limits[2:])
     axes[0].set_ylabel("g − r (mag)")
     figure.colorbar(shade, ax=axes, label="probability of quasar", pad=0.02)
+    return figure
+
+
+# ---- Notebooks 00 and 02: spectra --------------------------------------------------------------------------
+
+# The lines of the paper's Fig. 4, by the names of `scores.LINES`, as a reader knows them.
+MARKED = {"Lya": "Lyα", "CIV": "C IV", "CIII]": "C III]", "MgII": "Mg II", "Hb": "Hβ", "Ha": "Hα"}
+WAVELENGTH_LABEL = "observed wavelength (Å)"
+
+
+def running_mean(flux, pixels=9):
+    """Average each pixel with its neighbours, for the eye; same shape (n,), the ends repeat the edge."""
+    half = pixels // 2
+    return np.convolve(np.pad(np.asarray(flux, float), half, mode="edge"), np.ones(pixels) / pixels, "valid")
+
+
+def _mark_lines(ax, z, labels=True):
+    """Mark where the lines of `MARKED` are seen at redshift z, with their names above the axes."""
+    for name, label in MARKED.items():
+        place = LINES[name] * (1 + z)
+        if WAVELENGTH[0] < place < WAVELENGTH[-1]:
+            ax.axvline(place, color=VERMILION, lw=1.2, ls=":", zorder=0)
+            if labels:
+                above = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+                ax.text(place, 1.01, label, color=VERMILION, fontsize=12, **above)
+
+
+def _draw_spectrum(ax, flux, pixels, colour=BLACK):
+    """Draw a spectrum, grey as measured and dark as a running mean, between limits that spikes do not set."""
+    mean = running_mean(flux, pixels)
+    if pixels > 1:
+        ax.plot(WAVELENGTH, flux, color="0.75", lw=0.6)
+    ax.plot(WAVELENGTH, mean, color=colour, lw=1.5)
+    low, high = np.quantile(mean, [0.002, 0.998])
+    room = 0.12 * (high - low) + 1e-6
+    ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylim=(min(low, 0) - room, high + 2 * room))
+
+
+def plot_spectra(flux, z, titles, sigma=None, pixels=9):
+    """Draw spectra one below the other, with the lines of the paper's Fig. 4 marked.
+
+    Parameters
+    ----------
+    flux : array (n, 4618)
+        1e-17 erg/s/cm2/A.
+    z : array (n,)
+        Redshifts at which the lines are marked; NaN marks none.
+    titles : sequence of str
+    sigma : array (n, 4618), optional
+        Noise of each pixel, drawn below; 0 or infinite where there are no data.
+    pixels : int
+        Width of the running mean that is drawn over the measured flux; 1 draws the flux alone.
+    """
+    rows = len(flux)
+    figure, axes = plt.subplots(rows, 1, figsize=(10.5, 1.3 + 2.5 * rows), sharex=True, squeeze=False)
+    for i, ax in enumerate(axes[:, 0]):
+        _draw_spectrum(ax, flux[i], pixels)
+        if sigma is not None:
+            recorded = np.isfinite(sigma[i]) & (np.asarray(sigma[i]) > 0)
+            ax.plot(WAVELENGTH, np.where(recorded, sigma[i], np.nan), color=BLUE, lw=1.2, label="noise σ")
+        _mark_lines(ax, z[i])
+        ax.set_title(titles[i], loc="left", pad=22 if np.isfinite(z[i]) else 6)
+        ax.set_ylabel("flux\n(10⁻¹⁷ erg s⁻¹\ncm⁻² Å⁻¹)")
+    if sigma is not None:
+        axes[0, 0].legend(loc="upper right")
+    axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
+    return figure
+
+
+def plot_stretch_and_shift(flux, z):
+    """Draw the same quasar at two redshifts against wavelength and against its logarithm.
+
+    Parameters
+    ----------
+    flux : array (2, 4618)
+        Without noise.
+    z : array (2,)
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(12.5, 4.6), sharey=True)
+    for ax, scale in zip(axes, (np.asarray, np.log10), strict=True):
+        for i, (colour, dash) in enumerate(zip((BLUE, VERMILION), DASHES, strict=False)):
+            shape = flux[i] / np.median(flux[i])
+            ax.plot(scale(WAVELENGTH), shape, color=colour, ls=dash, lw=1.6, label=f"z = {z[i]:g}")
+            ends = scale((1 + z[i]) * np.array([LINES["CIV"], LINES["CIII]"]]))
+            height = (0.1 - 0.3 * i, 0.1 - 0.3 * i)
+            ax.plot(ends, height, "|-", color=colour, lw=2, ms=12, mew=2)
+        ax.set(xlim=scale(WAVELENGTH[[0, -1]]))
+    axes[0].set(xlabel=WAVELENGTH_LABEL, ylabel="flux / its median", title="against wavelength: it stretches")
+    axes[1].set(xlabel="log₁₀ of wavelength in Å", title="against its logarithm: it shifts")
+    axes[0].legend(loc="upper right")
+    return figure
+
+
+def plot_moving_lines(flux, z):
+    """Draw spectra at the height of their redshift, with the tracks along which their lines move.
+
+    Parameters
+    ----------
+    flux : array (n, 4618)
+    z : array (n,)
+        Ascending.
+    """
+    figure, ax = plt.subplots(figsize=(10.5, 7.5))
+    step = np.diff(z).min() if len(z) > 1 else 1.0
+    track = np.linspace(0, z[-1] + 1.5 * step, 200)
+    for name, label in MARKED.items():
+        place = np.log10(LINES[name] * (1 + track))
+        inside = (place > LOGLAM[0]) & (place < LOGLAM[-1])
+        if inside.any():
+            ax.plot(place[inside], track[inside], color=VERMILION, lw=1.2, ls=":")
+            end = place[inside][-1], track[inside][-1]
+            ax.text(*end, " " + label, color=VERMILION, va="bottom", ha="center")
+    for one, height in zip(flux, z, strict=True):
+        shape = one / np.quantile(one, 0.995)
+        ax.plot(LOGLAM, height + step * shape, color=BLACK, lw=1.5)
+        ax.axhline(height, color="0.85", lw=0.8, zorder=0)
+    ticks = np.array([4000, 5000, 6000, 7000, 8000, 9000, 10000])
+    ax.set_xticks(np.log10(ticks), [f"{tick:,}" for tick in ticks])
+    ax.set(xlim=(LOGLAM[0], LOGLAM[-1]), ylim=(z[0] - 0.3 * step, z[-1] + 1.9 * step))
+    ax.set(xlabel="observed wavelength (Å, logarithmic)", ylabel="redshift (spectra stand on theirs)")
+    return figure
+
+
+def plot_layers(layers, z):
+    """Draw a spectrum being built, layer upon layer.
+
+    Parameters
+    ----------
+    layers : dict of str to array (4618,)
+        Title to the spectrum after that layer; the spectrum before is drawn in grey.
+    z : float
+        Redshift at which the lines are marked.
+    """
+    figure, axes = plt.subplots(len(layers), 1, figsize=(10.5, 1.75 * len(layers) + 1), sharex=True)
+    before = None
+    for ax, (title, flux) in zip(axes, layers.items(), strict=True):
+        if before is not None and np.median(flux) < 3 * np.median(before):
+            ax.plot(WAVELENGTH, before, color="0.7", lw=1.2)
+        ax.plot(WAVELENGTH, flux, color=BLUE, lw=1.2)
+        low, high = np.quantile(running_mean(flux), [0, 0.999])
+        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylim=(min(0, low), 1.15 * high), ylabel="flux")
+        ax.text(0.99, 0.95, title, transform=ax.transAxes, ha="right", va="top")
+        _mark_lines(ax, z, labels=ax is axes[0])
+        before = flux
+    axes[-1].set_xlabel(WAVELENGTH_LABEL)
+    return figure
+
+
+def plot_sample(z, sn, counts, sn_percentiles):
+    """Draw the redshifts and the S/N of a simulated sample beside those of the survey.
+
+    Parameters
+    ----------
+    z, sn : array (n,)
+    counts : array (m,)
+        Quasars of the survey per 0.25 in redshift, from 0.
+    sn_percentiles : dict of float to float
+        Percentile to S/N of the survey.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12.0, 4.4))
+    edges = 0.25 * np.arange(len(counts) + 1)
+    left.hist(z, edges, color=SKY, label="simulated")
+    left.plot(edges[:-1] + 0.125, np.array(counts) * len(z) / np.sum(counts), "o", color=BLACK, label="DR16Q")
+    left.set(xlabel="redshift", ylabel="quasars per 0.25")
+    right.hist(np.log10(sn), 40, color=SKY, cumulative=True, density=True)
+    shares = np.array(list(sn_percentiles)) / 100
+    right.plot(np.log10(list(sn_percentiles.values())), shares, "o", color=BLACK)
+    ticks = [0.3, 1, 3, 10, 30]
+    right.set_xticks(np.log10(ticks), ticks)
+    right.set(xlabel="median S/N per pixel", ylabel="share with a lower S/N", xlim=np.log10([0.2, 60]))
+    left.legend()
+    return figure
+
+
+def plot_noise(curves, sky_lines=()):
+    """Draw the noise of a pixel against wavelength.
+
+    Parameters
+    ----------
+    curves : dict of str to array (4618,)
+        Label to sigma in 1e-17 erg/s/cm2/A; NaN where there are no data.
+    sky_lines : sequence of (float, str)
+        Wavelength (A) and name of features to point out.
+    """
+    figure, ax = plt.subplots(figsize=(10.5, 4.6))
+    for (label, sigma), colour in zip(curves.items(), CYCLE, strict=False):
+        ax.plot(WAVELENGTH, sigma, color=colour, lw=1.4, label=label)
+    for place, name in sky_lines:
+        ax.text(place, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=12)
+        ax.axvline(place, color="0.8", lw=1, zorder=0)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.set(xlabel=WAVELENGTH_LABEL, ylabel="noise σ of one pixel\n(10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹)")
+    ax.set_xlim(WAVELENGTH[0], WAVELENGTH[-1])
+    ax.legend(loc="upper center")
+    return figure
+
+
+def plot_steps(steps, sharey=False, ylabels=None):
+    """Draw a spectrum after each step of its preparation, with its mean and standard deviation.
+
+    Parameters
+    ----------
+    steps : dict of str to array (4618,)
+        Title to values.
+    sharey : bool
+        The same scale for all.
+    ylabels : sequence of str, optional
+        Label of each panel; else "flux".
+    """
+    size = (10.5, 2.1 * len(steps) + 0.8)
+    figure, axes = plt.subplots(len(steps), 1, figsize=size, sharex=True, sharey=sharey)
+    for i, (ax, (title, values)) in enumerate(zip(np.atleast_1d(axes), steps.items(), strict=True)):
+        mean, deviation = np.mean(values), np.std(values)
+        ax.plot(WAVELENGTH, values, color=BLACK, lw=0.8)
+        ax.axhspan(mean - deviation, mean + deviation, color=SKY, alpha=0.35, lw=0)
+        ax.axhline(mean, color=BLUE, lw=2)
+        ax.set_title(f"{title}: mean {mean:.2f}, standard deviation {deviation:.2f}", loc="left")
+        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylabel=ylabels[i] if ylabels else "flux")
+    ax.set_xlabel(WAVELENGTH_LABEL)
+    return figure
+
+
+def plot_guess(samples, limit=6000.0):
+    """Draw redshifts, and the band in which guessing their mean counts as right.
+
+    Parameters
+    ----------
+    samples : dict of str to array (n,)
+        Title to true redshifts.
+    limit : float
+        km/s.
+    """
+    figure, axes = plt.subplots(1, len(samples), figsize=(6.0 * len(samples), 4.4), squeeze=False)
+    for ax, (title, z) in zip(axes[0], samples.items(), strict=True):
+        guess = float(np.mean(z))
+        reach = limit / LIGHT_SPEED  # |guess - z| / (1 + z) below this counts as right
+        ax.hist(z, 40, color="0.75")
+        band = (guess - reach) / (1 + reach), (guess + reach) / (1 - reach)
+        ax.axvspan(*band, color=ORANGE, alpha=0.5, lw=0)
+        ax.axvline(guess, color=VERMILION, lw=2)
+        ax.set(title=title, xlabel="true redshift", ylabel="quasars")
+    return figure
+
+
+def plot_redshifts(found, z_true, limit=6000.0):
+    """Draw redshifts found against true ones.
+
+    Parameters
+    ----------
+    found : dict of str to array (n,)
+        Title to redshifts found.
+    z_true : array (n,)
+    limit : float
+        km/s; within it a redshift counts as right.
+    """
+    size = (4.6 * len(found) + 0.6, 4.8)
+    figure, axes = plt.subplots(1, len(found), figsize=size, sharey=True, squeeze=False)
+    z_true, end = np.asarray(z_true), 1.05 * float(np.max(z_true))
+    for ax, (title, z) in zip(axes[0], found.items(), strict=True):
+        z, right = np.asarray(z), np.abs(velocity_error(z, z_true)) < limit
+        ax.plot([0, end], [0, end], color="0.7", lw=1)
+        for kind, colour, mark, label in ((right, BLUE, "o", "right"), (~right, ORANGE, "s", "wrong")):
+            ax.plot(z_true[kind], z[kind], mark, color=colour, ms=4, alpha=0.7, label=label)
+        ax.set(title=title, xlabel="true redshift", xlim=(0, end), ylim=(0, end), aspect="equal")
+    axes[0, 0].set_ylabel("redshift found")
+    axes[0, -1].legend(loc="upper left", markerscale=2)
+    return figure
+
+
+def plot_matches(spectra, matches, titles):
+    """Draw spectra, each with the one taken to be its like.
+
+    Parameters
+    ----------
+    spectra, matches : array (n, bins)
+        Standardised, in equal bins of the grid.
+    titles : sequence of str
+    """
+    size, bins = (10.5, 2.6 * len(spectra) + 0.8), len(spectra[0])
+    figure, axes = plt.subplots(len(spectra), 1, figsize=size, sharex=True, squeeze=False)
+    centres = 10 ** (LOGLAM[0] + np.ptp(LOGLAM) * (np.arange(bins) + 0.5) / bins)
+    for ax, one, other, title in zip(axes[:, 0], spectra, matches, titles, strict=True):
+        ax.plot(centres, one, color=BLACK, lw=1.3, label="test spectrum")
+        ax.plot(centres, other, color=VERMILION, lw=1.3, alpha=0.8, label="its nearest neighbour")
+        ax.set_title(title, loc="left")
+        ax.set(ylabel="standardised flux", xlim=(WAVELENGTH[0], WAVELENGTH[-1]))
+    axes[0, 0].legend(loc="upper right", ncols=2)
+    axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
     return figure
