@@ -55,7 +55,7 @@ def add_noise(flux, rng, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15):
     Parameters
     ----------
     flux : (n, 4618) tensor
-        Noise-free spectra in any unit.
+        Noise-free spectra in any unit; overwritten.
     rng : torch.Generator
     ln_sn : (mean, scatter) of ln(median S/N per pixel).
     partial : share of spectra that do not cover the whole grid (SDSS-I stops at 3,800 and 9,200 A).
@@ -71,18 +71,18 @@ def add_noise(flux, rng, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15):
     the sky's (curve and spikes) plus the object's own photons (a term in proportion to the flux).
     """
     n, device = len(flux), flux.device
-    flux = flux * calibration_error(n, rng)
+    flux *= calibration_error(n, rng)
     level, spikes = noise_curves(device)
     tilt = 0.25 * normal(rng, n, 1) * torch.linspace(-1, 1, N_PIXELS, device=device)
-    sigma = torch.exp(level + tilt + (0.5 + 0.7 * uniform(rng, n, 1)) * spikes + 0.3 * normal(rng, n, 1))
+    sigma = torch.addcmul(level + 0.3 * normal(rng, n, 1), 0.5 + 0.7 * uniform(rng, n, 1), spikes).add_(tilt).exp_()
     sn = torch.exp(ln_sn[0] + ln_sn[1] * normal(rng, n))
     thin = slice(8, None, 16)  # medians over every 16th pixel, for speed
     scale = flux[:, thin].median(1).values.clamp_min(1e-3 * flux.amax(1)) / sigma[:, thin].median(1).values
-    flux = flux * (sn / scale)[:, None]
-    sigma = torch.sqrt(sigma.square() + 0.006 * flux.clamp_min(0))
-    sn = (flux[:, thin] / sigma[:, thin]).median(1).values
-    flux = flux + sigma * normal(rng, n, N_PIXELS)
-    ivar = sigma.square().reciprocal()
+    flux *= (sn / scale)[:, None]
+    variance = sigma.square_().add_(flux.clamp_min(0), alpha=0.006)
+    sn = (flux[:, thin] / variance[:, thin].sqrt()).median(1).values
+    ivar = variance.reciprocal()
+    flux += variance.sqrt_().mul_(normal(rng, n, N_PIXELS))
     limit_coverage(flux, ivar, rng, partial)
     return flux, ivar, sn
 

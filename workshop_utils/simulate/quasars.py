@@ -23,6 +23,7 @@ from ..spectra import LIGHT_SPEED, LOGLAM, N_PIXELS
 from .noise import add_noise, normal, uniform
 
 Z_MAX = 5.5
+SLOPE = -1.75  # of the continuum, flux ~ wavelength^slope: -1.56 in the composite, before dust reddens it
 FOREST_SPREAD = 1.6  # scatter of ln(optical depth) from cloud to cloud
 PIXEL = 1e-4  # dex
 MAX_SHIFT = int(np.ceil(np.log10(1 + Z_MAX) / PIXEL))  # pixels by which the highest redshift moves a line
@@ -152,10 +153,9 @@ def _simulate(z, rng):
     z = (10 ** (shift.double() * PIXEL) - 1).float()
     bluest, reddest = MAX_SHIFT - int(shift.max()), MAX_SHIFT - int(shift.min()) + N_PIXELS  # rest pixels in view
     window = (MAX_SHIFT - shift - bluest)[:, None] + torch.arange(N_PIXELS, device=z.device)
-    lines = torch.gather(draw_amplitudes(len(z), rng) @ basis(z.device)[:, bluest:reddest], 1, window)
+    lines = torch.gather(draw_amplitudes(z, rng) @ basis(z.device)[:, bluest:reddest], 1, window)
     log_rest = np.log(10) * grid(z.device) - torch.log1p(z)[:, None]  # ln(rest wavelength / A)
-    flux = continuum(log_rest, rng) * (1 + lines)
-    flux += host_light(z, window + bluest, rng)
+    flux = continuum(log_rest, rng).mul_(1 + lines)
     absorb_outflow(flux, log_rest, rng)
     absorb_forest(flux, log_rest, z, rng)
     redden(flux, log_rest, rng)
@@ -171,7 +171,7 @@ def grid(device):
 
 @functools.cache
 def basis(device):
-    """Line and iron profiles (row, rest-frame pixel) relative to the continuum, in the order of `draw_amplitudes`."""
+    """Lines, iron, starlight (row, rest-frame pixel) relative to the continuum, in the order of `draw_amplitudes`."""
     rows = []
     for _, centre, width, dispersion, *_ in BROAD_LINES:
         for scale in WIDTHS:
@@ -183,6 +183,7 @@ def basis(device):
     for hills in IRON:
         rows.append(sum(h * np.exp(-0.5 * ((REST_WAVELENGTH - c) / s) ** 2) for c, s, h in hills))
     rows.append(balmer_continuum())
+    rows.extend(host_templates())
     return torch.tensor(np.array(rows), dtype=torch.float32, device=device)
 
 
@@ -203,9 +204,9 @@ def balmer_continuum():
     return 0.12 * shape / np.interp(3000, REST_WAVELENGTH, shape) * (REST_WAVELENGTH / 3000) ** 1.56
 
 
-def draw_amplitudes(n, rng):
+def draw_amplitudes(z, rng):
     """Amplitudes (n, row) of `basis`: each quasar has its own line strengths, widths and velocities."""
-    device = rng.device
+    n, device = len(z), rng.device
     table = torch.tensor([line[2:] for line in BROAD_LINES], dtype=torch.float32, device=device)
     velocity, velocity_scatter, strength_scatter = table[:, 2], table[:, 3], table[:, 4]
     k = len(table)
@@ -223,7 +224,12 @@ def draw_amplitudes(n, rng):
     narrow = torch.stack([strength * share, strength * (1 - share)], -1)
 
     hills = 0.6 * torch.exp(0.6 * normal(rng, n, 1) + 0.4 * normal(rng, n, len(IRON) + 1))
-    return torch.cat([broad.flatten(1), narrow.flatten(1), hills], 1)
+
+    # starlight's share falls with redshift: the distant quasars we see are bright
+    share = torch.exp(-1.6 + 0.8 * normal(rng, n)) * torch.exp(-((z / 0.8) ** 2))
+    age = uniform(rng, n)
+    host = torch.stack([share * age, share * (1 - age)], 1)
+    return torch.cat([broad.flatten(1), narrow.flatten(1), hills, host], 1)
 
 
 def interpolation_weights(value, knots):
@@ -239,36 +245,28 @@ def continuum(log_rest, rng):
     """Power laws that bend at 1,000 and 5,000 A (rest), each slope with its scatter; 1 at 2,500 A."""
     n = len(log_rest)
     x = log_rest - np.log(2500.0)
-    slope = -1.75 + 0.35 * normal(rng, n, 1)
+    slope = SLOPE + 0.35 * normal(rng, n, 1)
     bend_red = 1.1 + 0.4 * normal(rng, n, 1)
     bend_blue = -1.0 + 0.5 * normal(rng, n, 1)
     red, blue = np.log(5000 / 2500), np.log(1000 / 2500)
     return torch.exp(slope * x + bend_red * (x - red).clamp_min(0) + bend_blue * (x - blue).clamp_max(0))
 
 
-@functools.cache
-def host_templates(device):
-    """Old and young starlight (2, rest-frame pixel), 1 at 5,000 A: a break at 4,000 A and the strongest absorption."""
+def host_templates():
+    """Old and young starlight (2, rest-frame pixel) relative to a mean quasar continuum, 1 at 5,000 A.
+
+    Each is a smooth continuum with a break near 4,000 A and the strongest absorption lines (equivalent widths in A).
+    """
     lam = REST_WAVELENGTH
-    old = lam**-4 / np.expm1(1.4388e8 / (lam * 4700)) * (0.5 + 0.5 / (1 + np.exp(-(lam - 3990) / 25)))
+    old = lam**-5 / np.expm1(1.4388e8 / (lam * 4700)) * (0.5 + 0.5 / (1 + np.exp(-(lam - 3990) / 25)))
     young = lam**-1.5 * (0.7 + 0.3 / (1 + np.exp(-(lam - 3800) / 60)))
     lines = [(3934.78, 14), (3969.59, 12), (4305.61, 7), (5176.7, 8), (5270.0, 3), (5895.6, 4), (8544.44, 4), (8664.52, 3)]
     for centre, width in lines:
         old *= 1 - np.minimum(0.8, line_profile(centre, width, 350))
     for centre, width in [(4102.89, 5), (4341.68, 5), (4862.68, 4), (3934.78, 4), (5176.7, 3)]:
         young *= 1 - np.minimum(0.8, line_profile(centre, width, 400))
-    rows = [row / np.interp(5000, lam, row) for row in (old, young)]
-    return torch.tensor(np.array(rows), dtype=torch.float32, device=device)
-
-
-def host_light(z, window, rng):
-    """Starlight of the host galaxy (n, pixel); its share falls with redshift, since distant quasars seen are bright."""
-    n = len(z)
-    share = torch.exp(-1.6 + 0.8 * normal(rng, n)) * torch.exp(-((z / 0.8) ** 2))
-    age = uniform(rng, n)
-    level = share[:, None] * 2.0 ** -1.56  # the quasar's continuum is 2**-1.56 at 5,000 A
-    old, young = host_templates(z.device)
-    return level * (age[:, None] * old[window] + (1 - age[:, None]) * young[window])
+    rows = np.array([old, young]) * lam**-SLOPE
+    return rows / rows[:, np.searchsorted(lam, 5000)][:, None]
 
 
 def absorb_outflow(flux, log_rest, rng, share=0.13):
@@ -311,29 +309,35 @@ def absorb_forest(flux, log_rest, z, rng):
 
     The mean depth of the forest grows as (1 + z)^3.18; around it every cloud has its own (`forest_depth`).
     """
-    rows = torch.nonzero((1 + z) * 1216 > 10 ** LOGLAM[0])[:, 0]
-    if len(rows) == 0:
+    in_view = (1 + z) * 1216 > 10 ** LOGLAM[0]
+    if not in_view.any():
         return
-    n, x = len(rows), log_rest[rows]
+    rows = slice(int(in_view.nonzero()[0]), None)  # redshifts increase along a chunk
+    x, flux, n = log_rest[rows], flux[rows], len(z) - rows.start
     strength, beta = forest_depth(z.device)
     clouds = torch.exp(-strength[::3] * torch.exp(FOREST_SPREAD * normal(rng, n, len(strength[::3]))))
     forest = clouds.repeat_interleave(3, 1)[:, :N_PIXELS]  # a cloud is three pixels wide, 200 km/s
-    flux[rows] *= torch.where(x < np.log(1215.67), forest, 1.0) * torch.where(x < np.log(1025.72), beta, 1.0)
-    _absorb_systems(flux, rows, x, rng)
+    flux *= torch.where(x < np.log(1215.67), forest, 1.0)
+    if z[-1] * 1025.72 + 1025.72 > 10 ** LOGLAM[0]:
+        flux *= torch.where(x < np.log(1025.72), beta, 1.0)
+    _absorb_systems(flux, x, rng)
 
 
-def _absorb_systems(flux, rows, x, rng):
+def _absorb_systems(flux, x, rng):
     """A damped Lyman-alpha system in one sightline of seven, and the nearest Lyman limit system in each (in place)."""
-    n = len(rows)
+    n = len(flux)
     limit = np.log(911.75) + 0.12 * torch.log1p(-uniform(rng, n, 1))  # mean free path at z = 3 (Worseck et al. 2014)
     tau = torch.exp(2.5 * uniform(rng, n, 1) - 0.5)
-    flux[rows] *= torch.where(x < limit, torch.exp(-tau * torch.exp(3 * (x - limit))), 1.0)
+    blue = int((x[-1] < np.log(911.75)).sum())  # pixels beyond the limit in the highest redshift
+    if blue:
+        x_blue = x[:, :blue]
+        flux[:, :blue] *= torch.where(x_blue < limit, torch.exp(-tau * torch.exp(3 * (x_blue - limit))), 1.0)
     damped = torch.nonzero(uniform(rng, n) < 0.14)[:, 0]
     if len(damped):
         centre = np.log(1215.67) - 0.17 * uniform(rng, len(damped), 1)
         column = 10 ** (20.2 + 0.9 * uniform(rng, len(damped), 1))
         offset = 1215.67 * torch.expm1(x[damped] - centre)  # A, in the absorber's frame
-        flux[rows[damped]] *= torch.exp(-column / 10**20.3 * (2.9 / offset.abs().clamp_min(0.5)) ** 2)
+        flux[damped] *= torch.exp(-column / 10**20.3 * (2.9 / offset.abs().clamp_min(0.5)) ** 2)
 
 
 def redden(flux, log_rest, rng):
