@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from workshop_utils import figures
@@ -23,6 +24,9 @@ KIND = X > 0
 PROBABILITY = np.linspace(0.0, 1.0, 400).reshape(20, 20)
 LIMITS = (-1.0, 1.0, -0.5, 1.5)
 FLUX = np.stack([(WAVELENGTH / 5000) ** slope + 0.1 * np.sin(WAVELENGTH / 50) for slope in (-1.5, -1.0)])
+HISTORY = pd.DataFrame({"step": [10, 20], "loss": [3.0, 2.0], "validation": [2.5, 2.2]})
+BINS = pd.DataFrame({"low": [1.0, 2.0], "high": [2.0, 4.0], "share": [0.5, 0.9], "error": [0.1, 0.02]})
+FROM_0 = BINS.assign(low=[0.0, 2.0])
 
 PLOTS = {
     "activations": lambda: figures.plot_activations(X, {"tanh": np.tanh(X), "ReLU": np.maximum(X, 0)}),
@@ -46,6 +50,13 @@ PLOTS = {
     "guess": lambda: figures.plot_guess({"all": 2 + X, "some": 2 + 0.1 * X}),
     "redshifts": lambda: figures.plot_redshifts({"mean": 0 * X + 2, "network": 2.1 + X}, 2 + X),
     "matches": lambda: figures.plot_matches(FLUX[:, :4616:8], FLUX[:, 8::8][:, :577], ["right", "wrong"]),
+    "convolutions": lambda: figures.plot_convolutions({"edge": (X, np.array([-1, 1]), np.diff(X))}),
+    "reach": lambda: figures.plot_reach(FLUX[0], {"500 taps": 500, "more than all": 9000}, 1.5),
+    "learning_curve": lambda: figures.plot_learning_curve({"network": HISTORY}, "loss", {"guess": 2.0}),
+    "residuals": lambda: figures.plot_residuals(1e5 * X, 2 + X, 2 + X),
+    "accuracy": lambda: figures.plot_accuracy({"S/N": {"a": BINS, "b": BINS}, "redshift": {"a": FROM_0}}),
+    "failures": lambda: figures.plot_failures(FLUX, [1.0, 2.0], [2.0, 1.0], ["one", "two"]),
+    "filters": lambda: figures.plot_filters(FLUX[:, :500], FLUX[:, 500:1000]),
 }
 
 
@@ -153,3 +164,49 @@ def test_band_of_a_guess_ends_where_it_counts_as_wrong():
     (band,) = [patch for patch in ax.patches if patch.get_alpha() == 0.5]
     for edge in (band.get_x(), band.get_x() + band.get_width()):
         assert abs(2.0 - edge) / (1 + edge) == pytest.approx(6000 / 299792.458)
+
+
+def test_kernel_is_drawn_where_it_fits_best():
+    """A step up between pixels 9 and 10 is found by (-1, 1) at pixel 9, and the mark says so."""
+    signal = np.repeat([0.0, 1.0], 10)
+    top, below = figures.plot_convolutions({"edge": (signal, np.array([-1, 1]), np.diff(signal))}).axes
+    assert below.lines[-1].get_xydata().tolist() == [[9.0, 1.0]]
+    assert top.lines[-1].get_xdata().tolist() == [9, 10]
+
+
+def test_reach_is_drawn_to_scale():
+    """500 pixels span 499 steps of 1e-4 in log10 wavelength; a reach beyond the spectrum, all of it."""
+    bars = figures.plot_reach(FLUX[0], {"a": 500, "b": 9000}, 1.5).axes[1]
+    spans = [np.ptp(np.log10(line.get_xdata())) for line in bars.lines]
+    assert spans == pytest.approx([499e-4, 4617e-4])
+
+
+def test_far_errors_are_drawn_at_the_edge_and_none_is_lost():
+    """Errors beyond 20,000 km/s become triangles at the edge of their sign; all others stay points."""
+    velocity = np.array([0.0, 5000.0, 25000.0, -90000.0])
+    ax = figures.plot_residuals(velocity, np.ones(4), np.ones(4)).axes[0]
+    drawn = [line.get_ydata().tolist() for line in ax.lines if line.get_linestyle() == "None"]
+    assert drawn == [[0.0, 5.0], [20.0], [-20.0]]
+
+
+def test_accuracy_is_drawn_with_its_error():
+    """Each bin stands at its share, in per cent, with its binomial error above and below."""
+    ax = figures.plot_accuracy({"S/N": {"network": BINS}}).axes[0]
+    (bars,) = ax.containers
+    points, _, (_, vertical) = bars.lines
+    assert points.get_ydata() == pytest.approx([50.0, 90.0])
+    assert [np.ptp(segment[:, 1]) for segment in vertical.get_segments()] == pytest.approx([20.0, 4.0])
+
+
+def test_failures_mark_both_redshifts():
+    """Mg II is marked at 2798.75 (1 + z) for the true redshift and for the one found."""
+    ax = figures.plot_failures(FLUX[:1], [1.0], [2.0], ["one"]).axes[0]
+    places = sorted(text.get_position()[0] for text in ax.texts if text.get_text() == "Mg II")
+    assert places == pytest.approx([2 * 2798.75, 3 * 2798.75])
+
+
+def test_filters_show_what_was_added():
+    """Below each kernel stands the difference: a constant where training added a constant."""
+    before = np.random.default_rng(0).normal(size=(1, 100))
+    top, below = figures.plot_filters(before, before + 0.5).axes
+    assert below.lines[-1].get_ydata() == pytest.approx(np.full(100, 0.5))
