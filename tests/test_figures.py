@@ -57,6 +57,18 @@ PLOTS = {
     "accuracy": lambda: figures.plot_accuracy({"S/N": {"a": BINS, "b": BINS}, "redshift": {"a": FROM_0}}),
     "failures": lambda: figures.plot_failures(FLUX, [1.0, 2.0], [2.0, 1.0], ["one", "two"]),
     "filters": lambda: figures.plot_filters(FLUX[:, :500], FLUX[:, 500:1000]),
+    "moved": lambda: figures.plot_moved(FLUX[0, :1154], FLUX[1, :1154], 100, ("one", "other")),
+    "curves": lambda: figures.plot_curves(X, {"score": X**2, "P(z)": X**4}, "redshift", {"true": 0.3, "found": 0}),
+    "templates": lambda: figures.plot_templates(np.geomspace(600, 9000, 500), FLUX[:, :500], ["one", "two"]),
+    "stages": lambda: figures.plot_stages(FLUX[0, :99], FLUX[:, :99], X + 1, X, X**2, 1.2),
+    "probabilities": lambda: figures.plot_probabilities(
+        FLUX, X + 1, np.stack([X**2, X**4]), [1.5, 1.0], ["easy", "hard"]
+    ),
+    "reliability": lambda: figures.plot_reliability(
+        pd.DataFrame({"confidence": [0.4, 0.9], "share": [0.5, 0.9], "error": [0.1, 0.02], "n": [10, 2000]})
+    ),
+    "confidences": lambda: figures.plot_confidences({"right": KIND * 1.0, "wrong": np.array([])}),
+    "equivariance": lambda: figures.plot_equivariance([0, 100, 200], {"shift": [1, 1, 0.9], "CNN": [1, 0.5, 0]}),
 }
 
 
