@@ -78,7 +78,8 @@ class CNN(nn.Module):
         super().__init__()
         layers = []
         for kernel, stride, width in zip(kernels, strides, widths, strict=True):
-            layers += [LongConv1d(channels, width, kernel, stride, kernel // 2), nn.BatchNorm1d(width), nn.ReLU(), PairMax()]
+            layers += [LongConv1d(channels, width, kernel, stride, kernel // 2), nn.BatchNorm1d(width)]
+            layers += [nn.ReLU(), PairMax()]
             channels, length = width, ((length + kernel // 2 * 2 - kernel) // stride + 1) // 2
         layers += [nn.Flatten(), nn.Linear(channels * length, hidden[0]), nn.BatchNorm1d(hidden[0]), nn.ReLU()]
         layers += [nn.Linear(*hidden), nn.BatchNorm1d(hidden[1]), nn.Softmax(1), nn.Linear(hidden[1], outputs)]
@@ -99,7 +100,7 @@ class PairMax(nn.Module):
 
 
 def log_redshift_mse(output, z):
-    """The paper's loss, mean squared error (its Eq. 2), of ln(1 + z): there, an error of 0.02 is 6,000 km/s anywhere."""
+    """The paper's loss (its Eq. 2), the mean squared error, of ln(1 + z): an error of 0.02 is 6,000 km/s at any z."""
     return nn.functional.mse_loss(output[:, 0], torch.log1p(z))
 
 

@@ -33,7 +33,7 @@ def share_within(velocity, limit=6000.0):
 
 
 def redshift_scores(z_found, z_true):
-    """The scores of the course, as a dict: accuracy_6000, accuracy_12000 (shares), errors, median_dv, bias (km/s), n."""
+    """The scores of the course, as a dict: accuracy_6000, accuracy_12000 (shares), median_dv, bias (km/s), n."""
     dv = velocity_error(z_found, z_true)
     good = dv[np.isfinite(dv)]
     accuracy, error = share_within(dv)

@@ -24,6 +24,8 @@ PROFILES = {
                 evaluate=5000),
 }
 
+SAVE_EVERY = 60  # seconds between two writes of a training's state
+
 
 def profile():
     """Sizes for this machine: the profile named by WORKSHOP_PROFILE, else gpu where CUDA is, else laptop.
@@ -55,23 +57,31 @@ def quasar_batches(batch_size, seed, device="cpu", flat=0.15):
     """Endless fresh simulated quasars for `train`: a function from the number of a batch to the batch.
 
     Because a batch follows from its number, a training that was killed goes on with the very batches it would have
-    seen. Seeds are (seed, batch) pairs with seed >= 1, so they never meet those of a test set, `simulate_quasars(n,
-    seed)` with seed < 2**32.
+    seen (see `batch_seed`).
 
     Returns
     -------
     function
         step -> (spectra (batch, 1, 4618) standardised, redshifts (batch,)).
     """
-    if seed < 1:
-        raise ValueError(f"seed is {seed}; training seeds are 1 or more, so that they never meet test seeds.")
+    batch_seed(seed, 0)  # refuses a bad seed now, not when training starts
 
     def batch(step):
-        rng = torch.Generator(device).manual_seed(seed * 2**32 + step)
+        rng = torch.Generator(device).manual_seed(batch_seed(seed, step))
         quasars = simulate_quasars(batch_size, rng, device, flat=flat)
         return standardise(quasars.flux)[:, None], quasars.z
 
     return batch
+
+
+def batch_seed(seed, step):
+    """Seed of a training batch: unlike any other batch's, and from 2**31 up, where no test set's seed may lie.
+
+    Torch's generator on the CPU looks at the lowest 32 bits of a seed only: 11 bits are the training's, 20 the batch's.
+    """
+    if not 1 <= seed < 2**11 or not 0 <= step < 2**20:
+        raise ValueError(f"seed {seed}, batch {step}: training seeds are 1 to 2047, batches less than 1,048,576.")
+    return 2**31 + seed * 2**20 + step
 
 
 def dataset_batches(inputs, targets, batch_size, seed):
@@ -82,7 +92,7 @@ def dataset_batches(inputs, targets, batch_size, seed):
 
     def batch(step):
         epoch, k = divmod(step, per_epoch)
-        order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed * 2**32 + epoch))
+        order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(batch_seed(seed, epoch)))
         rows = order[k * batch_size : (k + 1) * batch_size]
         return inputs[rows], targets[rows]
 
@@ -151,7 +161,7 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
                 record(state, network, validate, bar)
                 if patience and no_longer_falls(state["history"], patience):
                     break
-            if checkpoint is not None and time.monotonic() - saved > 60:
+            if checkpoint is not None and time.monotonic() - saved > SAVE_EVERY:
                 save_state(checkpoint, network, optimiser, state)
                 saved = time.monotonic()
     except KeyboardInterrupt:
@@ -270,7 +280,8 @@ def _read(path):
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is damaged or no safetensors file ({error}); delete it and fetch it again.") from error
+        message = f"{path} is damaged or no safetensors file ({error}); delete it and fetch it again."
+        raise ValueError(message) from error
 
 
 def _load(network, tensors, path):

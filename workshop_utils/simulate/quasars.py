@@ -113,7 +113,8 @@ def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, chunk=128):
     n : int
         Number of spectra.
     seed : int or torch.Generator
-        The same seed gives the same bytes (on the CPU); a generator on `device` is used as it is.
+        The same seed, 0 to 2**31 - 1, gives the same bytes (on the CPU); training has the seeds above. A generator on
+        `device` is used as it is.
     z : (n,) array, optional
         Redshifts, 0 to 5.5; otherwise drawn from the distribution of DR16Q.
     flat : float
@@ -127,6 +128,8 @@ def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, chunk=128):
     Quasars
         Redshifts are rounded to whole pixels (69 km/s), because a redshift here is a shift.
     """
+    if not isinstance(seed, torch.Generator) and not 0 <= seed < 2**31:
+        raise ValueError(f"seed is {seed}; it must lie between 0 and 2**31 - 1, or be a torch.Generator.")
     rng = seed if isinstance(seed, torch.Generator) else torch.Generator(device).manual_seed(seed)
     z = draw_redshifts(n, rng, flat) if z is None else torch.as_tensor(z, dtype=torch.float32, device=rng.device)
     if z.shape != (n,) or not bool(((z >= 0) & (z <= Z_MAX)).all()):
@@ -179,7 +182,8 @@ def basis(device):
     for _, centres, strengths, width, _ in NARROW_LINES:
         total = sum(strengths)
         for dispersion in (200, 450):
-            rows.append(sum(line_profile(c, width * s / total, dispersion) for c, s in zip(centres, strengths, strict=True)))
+            pairs = zip(centres, strengths, strict=True)
+            rows.append(sum(line_profile(c, width * s / total, dispersion) for c, s in pairs))
     for hills in IRON:
         rows.append(sum(h * np.exp(-0.5 * ((REST_WAVELENGTH - c) / s) ** 2) for c, s, h in hills))
     rows.append(balmer_continuum())
@@ -214,7 +218,8 @@ def draw_amplitudes(z, rng):
     ln_width = 0.35 * normal(rng, n, 1) + 0.2 * normal(rng, n, k)
     centre = velocity + velocity_scatter * (0.6 * normal(rng, n, 1) + 0.8 * normal(rng, n, k))
     knots, wing = torch.tensor(WIDTHS, device=device).log(), 0.6 * uniform(rng, n, 1, 1)  # real lines: core and wings
-    in_width = (1 - wing) * interpolation_weights(ln_width - 0.3, knots) + wing * interpolation_weights(ln_width + 0.7, knots)
+    core, wings = (interpolation_weights(ln_width + offset, knots) for offset in (-0.3, 0.7))
+    in_width = (1 - wing) * core + wing * wings
     in_velocity = interpolation_weights(centre, torch.tensor(VELOCITIES, device=device))
     broad = strength[..., None, None] * in_width[..., :, None] * in_velocity[..., None, :]
 
@@ -260,8 +265,8 @@ def host_templates():
     lam = REST_WAVELENGTH
     old = lam**-5 / np.expm1(1.4388e8 / (lam * 4700)) * (0.5 + 0.5 / (1 + np.exp(-(lam - 3990) / 25)))
     young = lam**-1.5 * (0.7 + 0.3 / (1 + np.exp(-(lam - 3800) / 60)))
-    lines = [(3934.78, 14), (3969.59, 12), (4305.61, 7), (5176.7, 8), (5270.0, 3), (5895.6, 4), (8544.44, 4), (8664.52, 3)]
-    for centre, width in lines:
+    metals = [(3934.78, 14), (3969.59, 12), (4305.61, 7), (5176.7, 8), (5270, 3), (5895.6, 4), (8544.44, 4), (8664.52, 3)]
+    for centre, width in metals:
         old *= 1 - np.minimum(0.8, line_profile(centre, width, 350))
     for centre, width in [(4102.89, 5), (4341.68, 5), (4862.68, 4), (3934.78, 4), (5176.7, 3)]:
         young *= 1 - np.minimum(0.8, line_profile(centre, width, 400))
