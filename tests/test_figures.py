@@ -46,7 +46,7 @@ PLOTS = {
     "layers": lambda: figures.plot_layers({"continuum": FLUX[0], "noise": FLUX[1]}, 2.5),
     "sample": lambda: figures.plot_sample(3 * KIND + 0.5, 2 + X, [5, 2, 1], {25: 1.0, 75: 3.0}),
     "noise": lambda: figures.plot_noise({"simulated": FLUX[0]}, [(5579, "[O I]")]),
-    "steps": lambda: figures.plot_steps({"raw": FLUX[0], "clipped": FLUX[1]}, sharey=True),
+    "steps": lambda: figures.plot_steps({"raw": FLUX[0], "clipped": FLUX[1]}, ylim=(0, 2)),
     "guess": lambda: figures.plot_guess({"all": 2 + X, "some": 2 + 0.1 * X}),
     "redshifts": lambda: figures.plot_redshifts({"mean": 0 * X + 2, "network": 2.1 + X}, 2 + X),
     "matches": lambda: figures.plot_matches(FLUX[:, :4616:8], FLUX[:, 8::8][:, :577], ["right", "wrong"]),

@@ -417,22 +417,23 @@ def plot_moving_lines(flux, z):
     """
     figure, ax = plt.subplots(figsize=(10.5, 7.5))
     step = np.diff(z).min() if len(z) > 1 else 1.0
-    track = np.linspace(0, z[-1] + 1.5 * step, 200)
+    z = np.asarray(z, float)
+    heights = np.column_stack([z, z + 0.85 * step]).ravel()  # a track goes straight up along each spectrum
     for name, label in MARKED.items():
-        place = np.log10(LINES[name] * (1 + track))
-        inside = (place > LOGLAM[0]) & (place < LOGLAM[-1])
-        if inside.any():
-            ax.plot(place[inside], track[inside], color=VERMILION, lw=1.2, ls=":")
-            end = place[inside][-1], track[inside][-1]
-            ax.text(*end, " " + label, color=VERMILION, va="bottom", ha="center")
+        place = np.log10(LINES[name] * (1 + z))
+        seen = (place > LOGLAM[0]) & (place < LOGLAM[-1])
+        if seen.any():
+            path, up = np.repeat(place[seen], 2), heights[np.repeat(seen, 2)]
+            ax.plot(path, up, color=VERMILION, lw=1.2, ls=":", zorder=1)
+            ax.text(path[-1], up[-1] + 0.08 * step, label, color=VERMILION, va="bottom", ha="center")
     for one, height in zip(flux, z, strict=True):
-        shape = one / np.quantile(one, 0.995)
-        ax.plot(LOGLAM, height + step * shape, color=BLACK, lw=1.5)
+        shape = np.log10(np.maximum(one, 1e-3 * np.max(one)))
+        ax.plot(LOGLAM, height + step * (0.1 + 0.55 * (shape - shape.min())), color=BLACK, lw=1.5)
         ax.axhline(height, color="0.85", lw=0.8, zorder=0)
     ticks = np.array([4000, 5000, 6000, 7000, 8000, 9000, 10000])
     ax.set_xticks(np.log10(ticks), [f"{tick:,}" for tick in ticks])
-    ax.set(xlim=(LOGLAM[0], LOGLAM[-1]), ylim=(z[0] - 0.3 * step, z[-1] + 1.9 * step))
-    ax.set(xlabel="observed wavelength (Å, logarithmic)", ylabel="redshift (spectra stand on theirs)")
+    ax.set(xlim=(LOGLAM[0], LOGLAM[-1]), ylim=(z[0] - 0.2 * step, z[-1] + 1.4 * step), yticks=z)
+    ax.set(xlabel="observed wavelength (Å, logarithmic)", ylabel="redshift; above it, log flux")
     return figure
 
 
@@ -442,18 +443,19 @@ def plot_layers(layers, z):
     Parameters
     ----------
     layers : dict of str to array (4618,)
-        Title to the spectrum after that layer; the spectrum before is drawn in grey.
+        Title to the spectrum after that layer, in one unit; the spectrum before is drawn in grey.
     z : float
         Redshift at which the lines are marked.
     """
     figure, axes = plt.subplots(len(layers), 1, figsize=(10.5, 1.75 * len(layers) + 1), sharex=True)
     before = None
     for ax, (title, flux) in zip(axes, layers.items(), strict=True):
-        if before is not None and np.median(flux) < 3 * np.median(before):
+        if before is not None:
             ax.plot(WAVELENGTH, before, color="0.7", lw=1.2)
         ax.plot(WAVELENGTH, flux, color=BLUE, lw=1.2)
         low, high = np.quantile(running_mean(flux), [0, 0.999])
-        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylim=(min(0, low), 1.15 * high), ylabel="flux")
+        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylim=(min(0, low), 1.15 * high))
+        ax.set_ylabel("flux\n(relative)")
         ax.text(0.99, 0.95, title, transform=ax.transAxes, ha="right", va="top")
         _mark_lines(ax, z, labels=ax is axes[0])
         before = flux
@@ -498,40 +500,41 @@ def plot_noise(curves, sky_lines=()):
         Wavelength (A) and name of features to point out.
     """
     figure, ax = plt.subplots(figsize=(10.5, 4.6))
-    for (label, sigma), colour in zip(curves.items(), CYCLE, strict=False):
-        ax.plot(WAVELENGTH, sigma, color=colour, lw=1.4, label=label)
+    for i, (label, sigma) in enumerate(curves.items()):
+        ax.plot(WAVELENGTH, sigma, color=CYCLE[i], lw=1.2, label=label, zorder=3 - i)
     for place, name in sky_lines:
         ax.text(place, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=12)
         ax.axvline(place, color="0.8", lw=1, zorder=0)
     ax.set_yscale("log")
-    ax.yaxis.set_major_formatter("{x:g}")
+    ax.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+    ax.minorticks_off()
     ax.set(xlabel=WAVELENGTH_LABEL, ylabel="noise σ of one pixel\n(10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹)")
     ax.set_xlim(WAVELENGTH[0], WAVELENGTH[-1])
     ax.legend(loc="upper center")
     return figure
 
 
-def plot_steps(steps, sharey=False, ylabels=None):
+def plot_steps(steps, ylabels=None, ylim=None):
     """Draw a spectrum after each step of its preparation, with its mean and standard deviation.
 
     Parameters
     ----------
     steps : dict of str to array (4618,)
         Title to values.
-    sharey : bool
-        The same scale for all.
     ylabels : sequence of str, optional
         Label of each panel; else "flux".
+    ylim : (float, float), optional
+        The same scale for all.
     """
     size = (10.5, 2.1 * len(steps) + 0.8)
-    figure, axes = plt.subplots(len(steps), 1, figsize=size, sharex=True, sharey=sharey)
+    figure, axes = plt.subplots(len(steps), 1, figsize=size, sharex=True)
     for i, (ax, (title, values)) in enumerate(zip(np.atleast_1d(axes), steps.items(), strict=True)):
-        mean, deviation = np.mean(values), np.std(values)
+        mean, deviation = round(float(np.mean(values)), 2) + 0.0, np.std(values)  # + 0 makes -0 a 0
         ax.plot(WAVELENGTH, values, color=BLACK, lw=0.8)
         ax.axhspan(mean - deviation, mean + deviation, color=SKY, alpha=0.35, lw=0)
         ax.axhline(mean, color=BLUE, lw=2)
         ax.set_title(f"{title}: mean {mean:.2f}, standard deviation {deviation:.2f}", loc="left")
-        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylabel=ylabels[i] if ylabels else "flux")
+        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylabel=ylabels[i] if ylabels else "flux", ylim=ylim)
     ax.set_xlabel(WAVELENGTH_LABEL)
     return figure
 
@@ -554,7 +557,8 @@ def plot_guess(samples, limit=6000.0):
         band = (guess - reach) / (1 + reach), (guess + reach) / (1 - reach)
         ax.axvspan(*band, color=ORANGE, alpha=0.5, lw=0)
         ax.axvline(guess, color=VERMILION, lw=2)
-        ax.set(title=title, xlabel="true redshift", ylabel="quasars")
+        ax.set(title=title, xlabel="true redshift", ylabel="quasars", xlim=(np.min(z), np.max(z)))
+        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
     return figure
 
 
@@ -569,7 +573,7 @@ def plot_redshifts(found, z_true, limit=6000.0):
     limit : float
         km/s; within it a redshift counts as right.
     """
-    size = (4.6 * len(found) + 0.6, 4.8)
+    size = (4.4 * len(found) + 1.9, 4.6)
     figure, axes = plt.subplots(1, len(found), figsize=size, sharey=True, squeeze=False)
     z_true, end = np.asarray(z_true), 1.05 * float(np.max(z_true))
     for ax, (title, z) in zip(axes[0], found.items(), strict=True):
@@ -579,7 +583,7 @@ def plot_redshifts(found, z_true, limit=6000.0):
             ax.plot(z_true[kind], z[kind], mark, color=colour, ms=4, alpha=0.7, label=label)
         ax.set(title=title, xlabel="true redshift", xlim=(0, end), ylim=(0, end), aspect="equal")
     axes[0, 0].set_ylabel("redshift found")
-    axes[0, -1].legend(loc="upper left", markerscale=2)
+    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2)
     return figure
 
 
