@@ -8,7 +8,6 @@ from torch import nn
 from workshop_utils.networks import CNN, LongConv1d, PairMax, ShiftNetwork, fast_length, log_redshift_mse
 from workshop_utils.spectra import N_PIXELS
 
-
 SIZES = [(1, 4, 500, 250), (3, 5, 200, 0), (2, 2, 64, 7), (2, 3, 10, 5)]  # channels, out, kernel, padding
 
 
