@@ -321,6 +321,7 @@ def plot_boundaries(panels, colours, is_quasar, limits):
 # The lines of the paper's Fig. 4, by the names of `scores.LINES`, as a reader knows them.
 MARKED = {"Lya": "Lyα", "CIV": "C IV", "CIII]": "C III]", "MgII": "Mg II", "Hb": "Hβ", "Ha": "Hα"}
 WAVELENGTH_LABEL = "observed wavelength (Å)"
+WHITE = {"color": "white", "pad": 1}  # behind text that lines would cross
 
 
 def running_mean(flux, pixels=9):
@@ -337,7 +338,7 @@ def _mark_lines(ax, z, labels=True, colour=VERMILION, dash=":", height=1.01):
             ax.axvline(place, color=colour, lw=1.2, ls=dash, zorder=0)
             if labels:
                 above = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-                ax.text(place, height, label, color=colour, fontsize=12, **above)
+                ax.text(place, height, label, color=colour, fontsize=12, bbox=WHITE, **above)
 
 
 def _draw_spectrum(ax, flux, pixels, colour=BLACK):
@@ -778,8 +779,8 @@ def plot_filters(before, after, smooth=25):
     n = len(before)
     figure, axes = plt.subplots(2, n, figsize=(3.1 * n + 0.6, 5.4), sharex=True, sharey="row", squeeze=False)
     for i, (top, below) in enumerate(axes.T):
-        top.plot(after[i], color=BLUE, lw=0.8, label="after")
-        top.plot(before[i], color=ORANGE, lw=0.8, alpha=0.8, label="before")
+        top.plot(before[i], color=ORANGE, lw=0.8, label="before")
+        top.plot(after[i], color=BLUE, lw=0.8, alpha=0.7, label="after")
         below.axhline(0, color=GREY, lw=1)
         below.plot(running_mean(after[i] - before[i], smooth), color=BLUE, lw=2.5)
         below.set_xlabel("tap (pixel)")
