@@ -936,7 +936,7 @@ def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshi
         peak = np.convolve(probability[i], np.ones(5), "same")
         right.axvline(float(z_marked[i]), color=VERMILION, ls="--", lw=2, zorder=0, label=mark)
         right.plot(z, peak, color=BLUE, lw=1.8)
-        right.set(xlim=(0, z[-1]), ylim=(0, 1.15 * max(peak.max(), 1e-3)), ylabel="probability")
+        right.set(xlim=(0, z[-1]), ylim=(0, 1.15 * max(peak.max(), 1e-3)), ylabel="probability\nwithin 5 shifts")
     axes[0, 1].legend(loc="upper right")
     axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
     axes[-1, 1].set_xlabel("redshift")
