@@ -779,8 +779,8 @@ def plot_filters(before, after, smooth=25):
     n = len(before)
     figure, axes = plt.subplots(2, n, figsize=(3.1 * n + 0.6, 5.4), sharex=True, sharey="row", squeeze=False)
     for i, (top, below) in enumerate(axes.T):
-        top.plot(before[i], color=ORANGE, lw=0.8, label="before")
-        top.plot(after[i], color=BLUE, lw=0.8, alpha=0.7, label="after")
+        top.plot(after[i], color=BLUE, lw=0.8, label="after")
+        top.plot(before[i], color="0.75", lw=0.8, alpha=0.8, label="before")
         below.axhline(0, color=GREY, lw=1)
         below.plot(running_mean(after[i] - before[i], smooth), color=BLUE, lw=2.5)
         below.set_xlabel("tap (pixel)")
