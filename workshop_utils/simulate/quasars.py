@@ -105,7 +105,7 @@ class Quasars(NamedTuple):
     sn: Float[Tensor, " batch"]
 
 
-def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, chunk=128):
+def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, chunk=256):
     """Simulate quasar spectra with BOSS noise.
 
     Parameters
