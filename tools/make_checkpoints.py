@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Retrain what lies in data/checkpoints, from fixed seeds: `make checkpoints`, or one by name.
 
-    python tools/make_checkpoints.py [redshift_shift] [redshift_cnn] [--seconds N] [--steps N]
+    python tools/make_checkpoints.py [redshift_shift] [redshift_cnn] [quasar_or_galaxy] [--seconds N] [--steps N]
 
 A run that is killed goes on where it stopped when started again (its state is kept in _build/training).
 """
@@ -12,11 +12,19 @@ import pathlib
 import torch
 
 from workshop_utils.apply import summarise_probability
-from workshop_utils.networks import CNN, ShiftNetwork, log_redshift_mse
-from workshop_utils.scores import redshift_scores
+from workshop_utils.networks import CNN, ShiftNetwork, classifier, log_redshift_mse
+from workshop_utils.scores import class_scores, fit_temperature, redshift_scores, temper
 from workshop_utils.simulate import simulate_quasars
 from workshop_utils.spectra import standardise
-from workshop_utils.training import best_device, predict, quasar_batches, save_checkpoint, train
+from workshop_utils.training import (
+    best_device,
+    class_batches,
+    predict,
+    quasar_batches,
+    save_checkpoint,
+    simulate_classes,
+    train,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VALIDATION_SEED, TEST_SEED = 1000011, 1000012  # test sets of the notebooks have seeds of their own
@@ -24,6 +32,7 @@ RECIPES = {
     # name: network, steps, batch size, highest learning rate, seed
     "redshift_shift": (ShiftNetwork, 3000, 128, 3e-3, 1),
     "redshift_cnn": (CNN, 12000, 128, 4e-3, 2),
+    "quasar_or_galaxy": (classifier, 1600, 128, 3e-3, 3),
 }
 
 
@@ -35,6 +44,32 @@ def find_redshifts(network, flux):
     return summarise_probability(output.softmax(1), network.z.cpu())[:, 0]
 
 
+def redshift_task(network):
+    """What a redshift network learns from, its loss, and a function that scores it on n simulated quasars."""
+
+    def score(n, seed):
+        quasars = simulate_quasars(n, seed)
+        return redshift_scores(find_redshifts(network, quasars.flux), quasars.z), {}
+
+    loss = log_redshift_mse if isinstance(network, CNN) else network.loss
+    return quasar_batches, loss, score, "accuracy_6000", "simulated quasars, simulate_quasars(flat=0.15)"
+
+
+def class_task(network):
+    """The same for the classifier; its temperature is fitted to spectra that neither training nor test has."""
+
+    def answer(n, seed):
+        flux, label = simulate_classes(n, seed)
+        return predict(network, standardise(flux)[:, None]), label
+
+    def score(n, seed):
+        temperature = fit_temperature(*answer(2000, seed + 1000))
+        log_p, label = answer(n, seed)
+        return class_scores(temper(log_p, temperature)[:, 0], label == 0), {"temperature": temperature}
+
+    return class_batches, torch.nn.functional.nll_loss, score, "accuracy", "simulate_classes: quasars and galaxies"
+
+
 def make(name, steps, seconds):
     """Train one network and write its checkpoint and card."""
     build, default_steps, batch, learning_rate, seed = RECIPES[name]
@@ -42,28 +77,26 @@ def make(name, steps, seconds):
     torch.manual_seed(seed)
     device = best_device()
     network = build().to(device)
-    validation = simulate_quasars(1000, VALIDATION_SEED)
+    batches, loss, score, key, trained_on = (class_task if build is classifier else redshift_task)(network)
 
     def wrong(network):
-        return 1 - redshift_scores(find_redshifts(network, validation.flux), validation.z)["accuracy_6000"]
+        return 1 - score(1000, VALIDATION_SEED)[0][key]
 
     state = ROOT / "_build" / "training" / f"{name}.safetensors"
-    loss = log_redshift_mse if build is CNN else network.loss
-    history = train(network, quasar_batches(batch, seed, device), loss, steps, learning_rate=learning_rate,
+    history = train(network, batches(batch, seed, device), loss, steps, learning_rate=learning_rate,
                     seconds=seconds, validate=wrong, every=200, checkpoint=state)
     history.to_csv(state.with_suffix(".csv"), index=False)
-    test = simulate_quasars(5000, TEST_SEED)
+    test, more = score(5000, TEST_SEED)
     done, spent = int(history.step.iloc[-1]), float(history.seconds.iloc[-1])
     card = {
         "network": build.__name__,
-        "trained_on": "simulated quasars, simulate_quasars(flat=0.15), every batch fresh",
+        "trained_on": f"{trained_on}, every batch fresh",
         "seed": seed, "steps": done, "batch": batch, "spectra": done * batch, "learning_rate": learning_rate,
         "seconds": spent, "device": f"{device.type}, {torch.get_num_threads()} threads",
-        "test_set": f"simulate_quasars(5000, {TEST_SEED})",
-        "test": redshift_scores(find_redshifts(network, test.flux), test.z),
+        "test_set": f"5,000 simulated, seed {TEST_SEED}", "test": test, **more,
     }
     save_checkpoint(network, ROOT / "data" / "checkpoints" / f"{name}.safetensors", card)
-    print(name, card["test"])
+    print(name, card["test"], more)
 
 
 if __name__ == "__main__":

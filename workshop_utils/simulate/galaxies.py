@@ -13,7 +13,7 @@ Stars' velocity dispersion: Bernardi et al. 2003, AJ 125, 1817. Ratios of emissi
 formation, and above it for active nuclei: Kewley et al. 2006, MNRAS 372, 961; Balmer decrement: case B (Osterbrock &
 Ferland 2006). Dust: Charlot & Fall 2000, ApJ 539, 718 (tau ~ wavelength^-0.7). Redshift of the bright galaxies, median
 0.10: Strauss et al. 2002, AJ 124, 1810; the faint ones are quasar targets that turned out to be galaxies, mostly at
-z < 1 (Lyke et al. 2020, ApJS 250, 8). What no source gives (scatters, shares of kinds) was chosen broad on purpose.
+z < 1 (Lyke et al. 2020, ApJS 250, 8). Luminous red galaxies at z 0.2-0.7: Eisenstein et al. 2001, AJ 122, 2267. What no source gives (scatters, shares of kinds) was chosen broad on purpose.
 """
 
 import functools
@@ -198,11 +198,12 @@ def faint_lines(depth, width):
 def draw_amplitudes(z, rng):
     """Amplitudes (n, row) of `basis` and optical depth (n, 1) of the dust at 5,500 A."""
     n, device = len(z), rng.device
-    kind = uniform(rng, n)  # 0.4 passive, 0.48 star forming, 0.12 bursts of star formation
-    passive, burst = kind < 0.4, kind > 0.88
+    kind = uniform(rng, n)  # passive, star forming, or (0.12) a burst of star formation
+    red = 0.35 + 0.25 * torch.exp(-(((z - 0.45) / 0.25) ** 2))  # surveys chose luminous red galaxies there
+    passive, burst = kind < red, kind > 0.88
     typical = torch.where(passive, -6.0, torch.where(burst, 1.0, -0.9))
     ln_young = typical + 0.9 * normal(rng, n)
-    metals = uniform(rng, n)
+    metals = uniform(rng, n).sqrt()
     shares = torch.stack([
         metals,
         1 - metals,
