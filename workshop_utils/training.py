@@ -13,15 +13,17 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from .simulate import simulate_galaxies, simulate_quasars
+from .simulate.rest_frame import generator
 from .spectra import standardise
 
 # Sizes and budgets of every notebook, in one place. `seconds` bounds a live training on a slow machine.
 PROFILES = {
-    "ci": dict(test=1000, shift_steps=60, shift_seconds=40, cnn_steps=40, cnn_seconds=40, batch=64, evaluate=300),
-    "laptop": dict(test=5000, shift_steps=600, shift_seconds=150, cnn_steps=600, cnn_seconds=150, batch=128,
-                   evaluate=2000),
-    "gpu": dict(test=20000, shift_steps=4000, shift_seconds=300, cnn_steps=20000, cnn_seconds=600, batch=512,
-                evaluate=5000),
+    "ci": dict(test=1000, shift_steps=60, shift_seconds=40, cnn_steps=40, cnn_seconds=40, class_steps=40,
+               class_seconds=20, batch=64, evaluate=300),
+    "laptop": dict(test=5000, shift_steps=600, shift_seconds=150, cnn_steps=600, cnn_seconds=150, class_steps=400,
+                   class_seconds=100, batch=128, evaluate=2000),
+    "gpu": dict(test=20000, shift_steps=4000, shift_seconds=300, cnn_steps=20000, cnn_seconds=600, class_steps=3000,
+                class_seconds=200, batch=512, evaluate=5000),
 }
 
 CLASSES = ("quasar", "galaxy")  # labels 0 and 1; the columns of a classifier's answer stand in this order
@@ -96,7 +98,7 @@ def simulate_classes(n, seed, device="cpu"):
     label : (n,) int64
         Index in `CLASSES`: 0 quasar, 1 galaxy.
     """
-    rng = seed if isinstance(seed, torch.Generator) else torch.Generator(device).manual_seed(seed)
+    rng = generator(seed, device)
     quasars = simulate_quasars(n - n // 2, rng, device, flat=0.3, ln_sn=CLASS_LN_SN, partial=CLASS_PARTIAL)
     galaxies = simulate_galaxies(n // 2, rng, device)
     label = (torch.arange(n, device=rng.device) >= len(quasars.flux)).long()

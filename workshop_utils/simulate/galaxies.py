@@ -12,8 +12,9 @@ indices of old and young populations (Worthey et al. 1994, ApJS 94, 687; Worthey
 Stars' velocity dispersion: Bernardi et al. 2003, AJ 125, 1817. Ratios of emission lines along the sequence of star
 formation, and above it for active nuclei: Kewley et al. 2006, MNRAS 372, 961; Balmer decrement: case B (Osterbrock &
 Ferland 2006). Dust: Charlot & Fall 2000, ApJ 539, 718 (tau ~ wavelength^-0.7). Redshift of the bright galaxies, median
-0.10: Strauss et al. 2002, AJ 124, 1810; the faint ones are quasar targets that turned out to be galaxies, mostly at
-z < 1 (Lyke et al. 2020, ApJS 250, 8). Luminous red galaxies at z 0.2-0.7: Eisenstein et al. 2001, AJ 122, 2267. What no source gives (scatters, shares of kinds) was chosen broad on purpose.
+0.10: Strauss et al. 2002, AJ 124, 1810; luminous red galaxies at z 0.2-0.7: Eisenstein et al. 2001, AJ 122, 2267; the
+faint ones are quasar targets that turned out to be galaxies, mostly at z < 1 (Lyke et al. 2020, ApJS 250, 8). What no
+source gives (scatters, shares of kinds) was chosen broad on purpose.
 """
 
 import functools
