@@ -792,7 +792,7 @@ def plot_filters(before, after, smooth=25):
 # ---- Notebook 04: quasar or galaxy --------------------------------------------------------------------------
 
 # Features of galaxies (vacuum A): emission above, absorption below the spectrum
-GALAXY_EMISSION = {"[O II]": 3728.5, "Hβ": 4862.68, "[O III]": 5008.24, "Hα": 6564.61}
+GALAXY_EMISSION = {"[O II]": 3728.5, "[O III]": 5008.24, "Hα": 6564.61}
 GALAXY_ABSORPTION = {"H K": 3952.0, "G": 4305.61, "Mg b": 5176.7, "Na D": 5895.6, "Ca II": 8600.0}
 
 

@@ -105,7 +105,7 @@ class Galaxies(Sources):
     """A batch of simulated galaxy spectra: flux, ivar, z, sn (see `rest_frame.Sources`)."""
 
 
-def simulate_galaxies(n, seed, device="cpu", z=None, ln_sn=None, partial=None, chunk=128):
+def simulate_galaxies(n, seed, device="cpu", z=None, ln_sn=None, partial=None, chunk=256):
     """Simulate galaxy spectra with BOSS noise.
 
     Half of them are bright nearby galaxies (z about 0.1, S/N about 12, four of five cut to the range of SDSS-I), half

@@ -97,7 +97,7 @@ class Quasars(Sources):
 
 
 def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15,
-                     chunk=128):
+                     chunk=256):
     """Simulate quasar spectra with BOSS noise.
 
     Parameters
