@@ -912,7 +912,8 @@ def plot_thresholds(threshold, curves):
     figure, ax = plt.subplots(figsize=(10.0, 4.8))
     for (label, values), colour, dash in zip(curves.items(), CYCLE, DASHES, strict=False):
         ax.plot(threshold, values, color=colour, ls=dash, lw=2.5, label=label)
-    ax.set(xlabel="a galaxy is what has p(galaxy) above", ylabel="share", ylim=(-0.03, 1.03))
+    lowest = min(np.nanmin(values) for values in curves.values())
+    ax.set(xlabel="a galaxy is what has p(galaxy) above", ylabel="share", ylim=(lowest - 0.03, 1.02))
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

@@ -18,7 +18,7 @@ from .spectra import standardise
 
 # Sizes and budgets of every notebook, in one place. `seconds` bounds a live training on a slow machine.
 PROFILES = {
-    "ci": dict(test=1000, shift_steps=60, shift_seconds=40, cnn_steps=40, cnn_seconds=40, class_steps=40,
+    "ci": dict(test=1000, shift_steps=60, shift_seconds=40, cnn_steps=40, cnn_seconds=40, class_steps=32,
                class_seconds=20, batch=64, evaluate=300),
     "laptop": dict(test=5000, shift_steps=600, shift_seconds=150, cnn_steps=600, cnn_seconds=150, class_steps=400,
                    class_seconds=100, batch=128, evaluate=2000),
