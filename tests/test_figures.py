@@ -57,6 +57,12 @@ PLOTS = {
     "accuracy": lambda: figures.plot_accuracy({"S/N": {"a": BINS, "b": BINS}, "redshift": {"a": FROM_0}}),
     "failures": lambda: figures.plot_failures(FLUX, [1.0, 2.0], [2.0, 1.0], ["one", "two"]),
     "filters": lambda: figures.plot_filters(FLUX[:, :500], FLUX[:, 500:1000]),
+    "galaxies": lambda: figures.plot_galaxies(FLUX, [0.1, 0.5], ["near", "far"]),
+    "stacks": lambda: figures.plot_stacks(WAVELENGTH, {"real": FLUX, "simulated": FLUX[:, ::-1]}),
+    "confusion": lambda: figures.plot_confusion({"even": [[9, 1], [0, 3]], "no quasar": [[0, 0], [1, 2]]}),
+    "roc": lambda: figures.plot_roc({"long": ([0, 0, 1], [0, 0.9, 1]), "short": ([0, 0.5, 1], [0, 0.9, 1])}),
+    "thresholds": lambda: figures.plot_thresholds(PROBABILITY[0], {"purity": X[:20], "completeness": X[10:]}),
+    "occlusion": lambda: figures.plot_occlusion(FLUX, [2.0, 0.1], FLUX - 1, ["quasar", "galaxy"], [True, False]),
     "moved": lambda: figures.plot_moved(FLUX[0, :1154], FLUX[1, :1154], 100, ("one", "other")),
     "curves": lambda: figures.plot_curves(X, {"score": X**2, "P(z)": X**4}, "redshift", {"true": 0.3, "found": 0}),
     "templates": lambda: figures.plot_templates(np.geomspace(600, 9000, 500), FLUX[:, :500], ["one", "two"]),
@@ -222,3 +228,17 @@ def test_filters_show_what_was_added():
     before = np.random.default_rng(0).normal(size=(1, 100))
     top, below = figures.plot_filters(before, before + 0.5).axes
     assert below.lines[-1].get_ydata() == pytest.approx(np.full(100, 0.5))
+
+
+def test_confusion_matrix_tells_counts_and_shares_of_each_true_class():
+    """Nine of ten quasars and all three galaxies are right: rows are the truth."""
+    ax = figures.plot_confusion({"": [[9, 1], [0, 3]]}).axes[0]
+    assert [text.get_text() for text in ax.texts] == ["9\n90.0%", "1\n10.0%", "0\n0.0%", "3\n100.0%"]
+
+
+def test_galaxy_lines_are_marked_where_they_are_seen():
+    """At z = 0.1 Mg b is at 1.1 times its rest wavelength; at z = 0.9, Hα is out of the range."""
+    near, far = figures.plot_galaxies(FLUX, [0.1, 0.9], ["near", "far"]).axes
+    places = {text.get_text(): text.get_position()[0] for text in near.texts}
+    assert places["Mg b"] == pytest.approx(1.1 * 5176.7)
+    assert "Hα" in places and "Hα" not in [text.get_text() for text in far.texts]

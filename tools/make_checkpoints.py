@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Retrain what lies in data/checkpoints, from fixed seeds: `make checkpoints`, or one by name.
 
-    python tools/make_checkpoints.py [redshift_shift] [redshift_cnn] [--seconds N] [--steps N]
+    python tools/make_checkpoints.py [redshift_shift] [redshift_cnn] [quasar_or_galaxy] [--seconds N] [--steps N]
 
 A run that is killed goes on where it stopped when started again (its state is kept in _build/training).
 """
@@ -12,11 +12,19 @@ import pathlib
 import torch
 
 from workshop_utils.apply import summarise_probability
-from workshop_utils.networks import CNN, ShiftNetwork, log_redshift_mse
-from workshop_utils.scores import redshift_scores
+from workshop_utils.networks import CNN, ShiftNetwork, classifier, log_redshift_mse
+from workshop_utils.scores import class_scores, fit_temperature, redshift_scores, temper
 from workshop_utils.simulate import simulate_quasars
 from workshop_utils.spectra import standardise
-from workshop_utils.training import best_device, predict, quasar_batches, save_checkpoint, train
+from workshop_utils.training import (
+    best_device,
+    class_batches,
+    predict,
+    quasar_batches,
+    save_checkpoint,
+    simulate_classes,
+    train,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VALIDATION_SEED, TEST_SEED = 1000011, 1000012  # test sets of the notebooks have seeds of their own
@@ -24,6 +32,7 @@ RECIPES = {
     # name: network, steps, batch size, highest learning rate, seed
     "redshift_shift": (ShiftNetwork, 3000, 128, 3e-3, 1),
     "redshift_cnn": (CNN, 12000, 128, 4e-3, 2),
+    "quasar_or_galaxy": (classifier, 600, 128, 3e-3, 3),
 }
 
 
@@ -35,6 +44,42 @@ def find_redshifts(network, flux):
     return summarise_probability(output.softmax(1), network.z.cpu())[:, 0]
 
 
+def redshift_task(network):
+    """What a redshift network learns from, its loss, and functions that score it, on the way and at the end."""
+    validation = simulate_quasars(1000, VALIDATION_SEED)
+
+    def score(quasars):
+        return redshift_scores(find_redshifts(network, quasars.flux), quasars.z)
+
+    def wrong(_):
+        return 1 - score(validation)["accuracy_6000"]
+
+    def card():
+        return {"test_set": f"simulate_quasars(5000, {TEST_SEED})", "test": score(simulate_quasars(5000, TEST_SEED))}
+
+    loss = log_redshift_mse if isinstance(network, CNN) else network.loss
+    return quasar_batches, loss, wrong, card, "simulated quasars, simulate_quasars(flat=0.15)"
+
+
+def class_task(network):
+    """The same for the classifier; its temperature is fitted on the validation set."""
+    flux, label = simulate_classes(2000, VALIDATION_SEED)
+
+    def answer(flux):
+        return predict(network, standardise(flux)[:, None])
+
+    def wrong(_):
+        return float((answer(flux[:500]).argmax(1) != label[:500]).float().mean())
+
+    def card():
+        temperature = fit_temperature(answer(flux), label)
+        test, truth = simulate_classes(5000, TEST_SEED)
+        scores = class_scores(temper(answer(test), temperature)[:, 0], truth == 0)
+        return {"temperature": temperature, "test_set": f"simulate_classes(5000, {TEST_SEED})", "test": scores}
+
+    return class_batches, torch.nn.functional.nll_loss, wrong, card, "simulate_classes, quasars and galaxies"
+
+
 def make(name, steps, seconds):
     """Train one network and write its checkpoint and card."""
     build, default_steps, batch, learning_rate, seed = RECIPES[name]
@@ -42,25 +87,19 @@ def make(name, steps, seconds):
     torch.manual_seed(seed)
     device = best_device()
     network = build().to(device)
-    validation = simulate_quasars(1000, VALIDATION_SEED)
-
-    def wrong(network):
-        return 1 - redshift_scores(find_redshifts(network, validation.flux), validation.z)["accuracy_6000"]
-
+    task = class_task if build is classifier else redshift_task
+    batches, loss, wrong, scored, trained_on = task(network)
     state = ROOT / "_build" / "training" / f"{name}.safetensors"
-    loss = log_redshift_mse if build is CNN else network.loss
-    history = train(network, quasar_batches(batch, seed, device), loss, steps, learning_rate=learning_rate,
+    history = train(network, batches(batch, seed, device), loss, steps, learning_rate=learning_rate,
                     seconds=seconds, validate=wrong, every=200, checkpoint=state)
     history.to_csv(state.with_suffix(".csv"), index=False)
-    test = simulate_quasars(5000, TEST_SEED)
     done, spent = int(history.step.iloc[-1]), float(history.seconds.iloc[-1])
     card = {
         "network": build.__name__,
-        "trained_on": "simulated quasars, simulate_quasars(flat=0.15), every batch fresh",
+        "trained_on": f"{trained_on}, every batch fresh",
         "seed": seed, "steps": done, "batch": batch, "spectra": done * batch, "learning_rate": learning_rate,
         "seconds": spent, "device": f"{device.type}, {torch.get_num_threads()} threads",
-        "test_set": f"simulate_quasars(5000, {TEST_SEED})",
-        "test": redshift_scores(find_redshifts(network, test.flux), test.z),
+        **scored(),
     }
     save_checkpoint(network, ROOT / "data" / "checkpoints" / f"{name}.safetensors", card)
     print(name, card["test"])

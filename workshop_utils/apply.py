@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .networks import ShiftNetwork
+from .networks import ShiftNetwork, classifier
+from .scores import temper
 from .sources import shipped
 from .spectra import read_sdss, standardise
-from .training import load_checkpoint
+from .training import CLASSES, load_checkpoint
 
 REDSHIFT_CHECKPOINT = "checkpoints/redshift_shift.safetensors"
+CLASS_CHECKPOINT = "checkpoints/quasar_or_galaxy.safetensors"
 BATCH = 64
 
 
@@ -36,15 +38,54 @@ def measure_redshift(files):
     ValueError
         If none of the files can be used; the message gives the first reasons.
     """
-    spectra, problems = read_files(files)
     network = redshift_network()
+
+    def answer(flux):
+        return summarise_probability(network(flux).softmax(1), network.z)
+
+    return tabulate(files, answer, ["z", "z_low", "z_high", "confidence"])
+
+
+def classify_spectra(files):
+    """Tell quasars from galaxies.
+
+    Parameters
+    ----------
+    files : path or list of paths
+        SDSS FITS files of any vintage, as downloaded.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index `file`. Columns p_quasar and p_galaxy (probabilities; they sum to 1, because the network knows no third
+        class: whatever a star or an empty fibre is called, it is wrong) and problem (empty, or one sentence on why the
+        file could not be used, the numbers then being NaN). They take both classes for equally frequent.
+
+    Raises
+    ------
+    ValueError
+        If none of the files can be used; the message gives the first reasons.
+    """
+    network, temperature = class_network()
+
+    def answer(flux):
+        return temper(network(flux), temperature)
+
+    return tabulate(files, answer, [f"p_{name}" for name in CLASSES])
+
+
+def tabulate(files, answer, columns):
+    """Ask a network about files: a table with `columns` and problem, NaN in the rows of files that cannot be used.
+
+    `answer` takes standardised spectra (n, 1, 4618) and returns numbers (n, column).
+    """
+    spectra, problems = read_files(files)
     rows = []
     with torch.no_grad():
         for start in range(0, len(spectra), BATCH):
             flux = np.array([spectrum.flux for spectrum in spectra[start : start + BATCH]])
-            probability = network(standardise(torch.from_numpy(flux))[:, None]).softmax(1)
-            rows.append(summarise_probability(probability, network.z).numpy())
-    table = pd.DataFrame(np.nan, index=problems.index, columns=["z", "z_low", "z_high", "confidence"])
+            rows.append(np.asarray(answer(standardise(torch.from_numpy(flux))[:, None])))
+    table = pd.DataFrame(np.nan, index=problems.index, columns=columns)
     table.loc[(problems == "").to_numpy()] = np.concatenate(rows)
     return table.assign(problem=problems)
 
@@ -87,6 +128,14 @@ def redshift_network():
     network = ShiftNetwork()
     load_checkpoint(network, shipped(REDSHIFT_CHECKPOINT))
     return network
+
+
+@functools.cache
+def class_network():
+    """The classifier that ships with the course, on the CPU, and the temperature that makes it honest."""
+    network = classifier(len(CLASSES))
+    card = load_checkpoint(network, shipped(CLASS_CHECKPOINT))
+    return network, card["temperature"]
 
 
 def summarise_probability(probability, z, limit=0.02):

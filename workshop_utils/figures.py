@@ -790,6 +790,163 @@ def plot_filters(before, after, smooth=25):
     return figure
 
 
+# ---- Notebook 04: quasar or galaxy --------------------------------------------------------------------------
+
+# Features of galaxies (vacuum A): emission above, absorption below the spectrum
+GALAXY_EMISSION = {"[O II]": 3728.5, "[O III]": 5008.24, "Hα": 6564.61}
+GALAXY_ABSORPTION = {"H K": 3952.0, "G": 4305.61, "Mg b": 5176.7, "Na D": 5895.6, "Ca II": 8600.0}
+
+
+def plot_galaxies(flux, z, titles, pixels=9):
+    """Draw galaxy spectra one below the other: emission lines marked above (red), absorption lines below (blue).
+
+    Parameters
+    ----------
+    flux : array (n, 4618)
+        1e-17 erg/s/cm2/A.
+    z : array (n,)
+    titles : sequence of str
+    pixels : int
+        Width of the running mean that is drawn over the measured flux.
+    """
+    rows = len(flux)
+    figure, axes = plt.subplots(rows, 1, figsize=(10.5, 1.3 + 2.7 * rows), sharex=True, squeeze=False)
+    for i, ax in enumerate(axes[:, 0]):
+        _draw_spectrum(ax, flux[i], pixels)
+        low, high = ax.get_ylim()
+        ax.set_ylim(low - 0.15 * (high - low), high)
+        _mark_galaxy_lines(ax, z[i])
+        ax.set_title(titles[i], loc="left", pad=22)
+        ax.set_ylabel("flux\n(10⁻¹⁷ erg s⁻¹\ncm⁻² Å⁻¹)")
+    axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
+    return figure
+
+
+def _mark_galaxy_lines(ax, z):
+    """Mark the features of galaxies at redshift z, with their names."""
+    for lines, colour, height, va in (
+        (GALAXY_EMISSION, VERMILION, 1.01, "bottom"),
+        (GALAXY_ABSORPTION, BLUE, 0.02, "bottom"),
+    ):
+        for name, rest in lines.items():
+            if WAVELENGTH[0] < rest * (1 + z) < WAVELENGTH[-1]:
+                ax.axvline(rest * (1 + z), color=colour, lw=1.2, ls=":", zorder=0)
+                place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": va}
+                ax.text(rest * (1 + z), height, name, color=colour, fontsize=12, **place)
+
+
+def plot_stacks(rest_wavelength, stacks, ylim=(0, 2)):
+    """Draw median spectra in the rest frame, with the band that holds 68 % of the objects.
+
+    Parameters
+    ----------
+    rest_wavelength : array (m,)
+        A.
+    stacks : dict of str to array (n, m)
+        Label to normalised rest-frame spectra; NaN where one has no data.
+    ylim : (float, float)
+    """
+    figure, ax = plt.subplots(figsize=(10.5, 5.2))
+    for (label, flux), colour, dash in zip(stacks.items(), (BLACK, VERMILION, BLUE), DASHES, strict=False):
+        low, middle, high = np.nanpercentile(flux, [16, 50, 84], axis=0)
+        ax.fill_between(rest_wavelength, low, high, color=colour, alpha=0.15, lw=0)
+        ax.plot(rest_wavelength, middle, color=colour, ls=dash, lw=1.8, label=label)
+    ax.set(xlabel="rest wavelength (Å)", ylabel="flux / flux near 5,500 Å", ylim=ylim)
+    ax.set_xlim(rest_wavelength[0], rest_wavelength[-1])
+    ax.legend(loc="lower right")
+    return figure
+
+
+def plot_confusion(tables, names=("quasar", "galaxy")):
+    """Draw confusion matrices: the shares of each true class that get each answer, and the counts.
+
+    Parameters
+    ----------
+    tables : dict of str to int array (true class, answer)
+        Title to counts.
+    names : sequence of str
+    """
+    figure, axes = plt.subplots(1, len(tables), figsize=(4.9 * len(tables) + 0.6, 4.7), sharey=True, squeeze=False)
+    for ax, (title, counts) in zip(axes[0], tables.items(), strict=True):
+        counts = np.asarray(counts)
+        share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        ax.imshow(share, cmap="Blues", vmin=0, vmax=1, origin="upper")
+        for (i, j), n in np.ndenumerate(counts):
+            colour = "white" if share[i, j] > 0.5 else BLACK
+            ax.text(j, i, f"{n:,}\n{share[i, j]:.1%}", ha="center", va="center", fontsize=15, color=colour)
+        ax.set_title(title)
+        ax.set_xticks(range(len(names)), names)
+        ax.set_yticks(range(len(names)), names)
+        ax.set_xlabel("answer of the network")
+    axes[0, 0].set_ylabel("truth")
+    return figure
+
+
+def plot_roc(curves):
+    """Draw ROC curves, and their upper left corner enlarged.
+
+    Parameters
+    ----------
+    curves : dict of str to (array, array)
+        Label to share of false positives and of true positives.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(12.0, 5.2))
+    for ax in axes:
+        for (label, (false, true)), colour, dash in zip(curves.items(), CYCLE, DASHES, strict=False):
+            ax.plot(false, true, color=colour, ls=dash, lw=2.5, label=label)
+        ax.plot([0, 1], [0, 1], color="0.7", lw=1.5, label="guessing")
+        ax.set(xlabel="galaxies taken for quasars (share)", ylabel="quasars found (share)")
+    axes[0].set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes[1].set(xlim=(-0.002, 0.1), ylim=(0.9, 1.002), title="the corner, enlarged")
+    axes[0].legend(loc="lower right")
+    return figure
+
+
+def plot_thresholds(threshold, curves):
+    """Draw purity and completeness of a sample against the threshold that p must exceed.
+
+    Parameters
+    ----------
+    threshold : array (m,)
+    curves : dict of str to array (m,)
+    """
+    figure, ax = plt.subplots(figsize=(10.0, 4.8))
+    for (label, values), colour, dash in zip(curves.items(), CYCLE, DASHES, strict=False):
+        ax.plot(threshold, values, color=colour, ls=dash, lw=2.5, label=label)
+    lowest = min(np.nanmin(values) for values in curves.values())
+    ax.set(xlabel="a galaxy is what has p(galaxy) above", ylabel="share", ylim=(lowest - 0.03, 1.02))
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def plot_occlusion(flux, z, effect, titles, is_quasar):
+    """Draw spectra and, below each, how much hiding a piece of it changes the answer.
+
+    Parameters
+    ----------
+    flux : array (n, 4618)
+    z : array (n,)
+    effect : array (n, 4618)
+        Fall of the log odds of the true class when the surroundings of a pixel are hidden.
+    titles : sequence of str
+    is_quasar : bool array (n,)
+        Which lines to mark.
+    """
+    rows = len(flux)
+    ratios = [2, 1.2] * rows
+    figure, axes = plt.subplots(2 * rows, 1, figsize=(10.5, 1.0 + 4.0 * rows), sharex=True, height_ratios=ratios)
+    for i, (top, below) in enumerate(zip(axes[::2], axes[1::2], strict=True)):
+        _draw_spectrum(top, flux[i], 9)
+        (_mark_lines if is_quasar[i] else _mark_galaxy_lines)(top, z[i])
+        top.set_title(titles[i], loc="left", pad=22)
+        top.set_ylabel("flux\n(10⁻¹⁷ erg s⁻¹\ncm⁻² Å⁻¹)")
+        below.axhline(0, color=GREY, lw=1)
+        below.fill_between(WAVELENGTH, effect[i], color=PURPLE, alpha=0.7, lw=0)
+        below.set_ylabel("log odds\nlost")
+    axes[-1].set_xlabel(WAVELENGTH_LABEL)
+    return figure
+
+
 # ---- Notebook 06: a redshift is a shift --------------------------------------------------------------------
 
 def plot_moved(one, other, shift, labels, bin_width=4e-4):
@@ -943,13 +1100,14 @@ def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshi
     return figure
 
 
-def plot_reliability(table):
+def plot_reliability(table, xlabel="confidence of the network", ylabel="share right within 6,000 km/s"):
     """Draw the share that is right against the confidence that was claimed.
 
     Parameters
     ----------
     table : pandas.DataFrame
         A row per bin of confidence: confidence (its mean), share, error, n.
+    xlabel, ylabel : str
     """
     figure, ax = plt.subplots(figsize=(7.5, 5.6))
     ax.plot([0, 1], [0, 1], color="0.7", lw=2, label="honest")
@@ -958,19 +1116,20 @@ def plot_reliability(table):
     for row in table.itertuples():
         place = row.confidence, row.share
         ax.annotate(f"{row.n:,}", place, (10, -18), textcoords="offset points", fontsize=12)
-    ax.set(xlabel="confidence of the network", ylabel="share right within 6,000 km/s")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set(xlim=(0, 1.12), ylim=(-0.05, 1.1))
     ax.legend(loc="upper left")
     return figure
 
 
-def plot_confidences(groups):
+def plot_confidences(groups, xlabel="confidence of the network"):
     """Draw how the confidence is distributed in several groups of spectra.
 
     Parameters
     ----------
     groups : dict of str to array (n,)
         Name to confidences; empty groups are named but draw nothing.
+    xlabel : str
     """
     size = (9.0, 1.0 + 1.9 * len(groups))
     figure, axes = plt.subplots(len(groups), 1, figsize=size, sharex=True, squeeze=False)
@@ -979,7 +1138,7 @@ def plot_confidences(groups):
         ax.hist(confidence, np.linspace(0, 1, 21), weights=share, color=colour)
         ax.set_title(f"{name} ({len(confidence):,})", loc="left")
         ax.set(ylabel="share", xlim=(0, 1))
-    axes[-1, 0].set_xlabel("confidence of the network")
+    axes[-1, 0].set_xlabel(xlabel)
     return figure
 
 

@@ -91,6 +91,11 @@ class CNN(nn.Module):
         return self.layers(x)
 
 
+def classifier(classes=2):
+    """The paper's classifier: its CNN with an output for each class, made logarithms of probabilities by LogSoftmax."""
+    return nn.Sequential(CNN(outputs=classes), nn.LogSoftmax(1))
+
+
 class PairMax(nn.Module):
     """Pooling: the larger of every two neighbours, as nn.MaxPool1d(2), in a third of its time on a CPU."""
 

@@ -91,6 +91,118 @@ def interval_coverage(z_low, z_high, z_true):
     return float(inside.mean()), float(binomial_error(inside.mean(), inside.size))
 
 
+def purity_completeness(p, truth, threshold=0.5):
+    """Purity and completeness of the sample with p above a threshold.
+
+    Parameters
+    ----------
+    p : (n,) array
+        Probability of the class looked for.
+    truth : (n,) bool array
+        Whether an object is of that class.
+
+    Returns
+    -------
+    purity : float
+        Share of the sample that is of the class; NaN for an empty sample.
+    completeness : float
+        Share of the class that is in the sample; NaN where there is none of the class.
+    """
+    chosen, truth = np.asarray(p, float) > threshold, np.asarray(truth, bool)
+    found = np.sum(chosen & truth)
+    return tuple(float(found / n) if n else float("nan") for n in (chosen.sum(), truth.sum()))
+
+
+def roc_curve(p, truth):
+    """Receiver operating characteristic: what a lower threshold gains and what it costs.
+
+    Returns
+    -------
+    false_positives, true_positives : arrays
+        Share of the other class, and of the class looked for, above each threshold, from (0, 0) to (1, 1).
+    threshold : array
+        Falling, one for each different value of `p`, with infinity before them.
+    """
+    p, truth = np.asarray(p, float), np.asarray(truth, bool)
+    order = np.argsort(-p, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)  # objects of equal p come together
+    true, false = (np.append(0, np.cumsum(kind[order])[last]) / kind.sum() for kind in (truth, ~truth))
+    return false, true, np.append(np.inf, p[order][last])
+
+
+def area_under_curve(p, truth):
+    """Area under the ROC curve: how often an object of the class has a higher `p` than one that is not of it."""
+    false, true, _ = roc_curve(p, truth)
+    return float(np.sum(np.diff(false) * (true[1:] + true[:-1]) / 2))
+
+
+def calibration_table(p, truth, bins=10):
+    """What a probability promises and what came true, in bins of equal width.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per bin that is not empty: confidence (mean p), share (that is of the class), error, n.
+    """
+    p, truth = np.asarray(p, float), np.asarray(truth, bool)
+    bin_number = np.minimum((p * bins).astype(int), bins - 1)
+    table = pd.DataFrame({"bin": bin_number, "p": p, "truth": truth}).groupby("bin")
+    table = table.agg(confidence=("p", "mean"), share=("truth", "mean"), n=("p", "size")).reset_index(drop=True)
+    return table.assign(error=binomial_error(table.share, table.n))
+
+
+def expected_calibration_error(p, truth, bins=10):
+    """Mean distance between promise and outcome over the bins of `calibration_table`, weighted by their objects.
+
+    Guo et al. (2017), Eq. 3, for the probability of one class.
+    """
+    table = calibration_table(p, truth, bins)
+    return float(np.average(np.abs(table.confidence - table.share), weights=table.n))
+
+
+def temper(log_p, temperature):
+    """Probabilities (n, class) from their logarithms divided by a temperature: above 1 they become less sure."""
+    scaled = np.asarray(log_p, float) / temperature
+    scaled = np.exp(scaled - scaled.max(1, keepdims=True))
+    return scaled / scaled.sum(1, keepdims=True)
+
+
+def fit_temperature(log_p, label):
+    """Temperature at which the probabilities fit the labels best (Guo et al. 2017): the least cross entropy.
+
+    Parameters
+    ----------
+    log_p : (n, class) array
+        Logarithms of probabilities, of spectra that the network was not trained on.
+    label : (n,) int array
+    """
+    temperatures = np.geomspace(0.2, 5, 500)
+    rows = np.arange(len(label))
+    losses = [-np.log(temper(log_p, t)[rows, label].clip(1e-12)).mean() for t in temperatures]
+    return float(temperatures[np.argmin(losses)])
+
+
+def class_scores(p, truth):
+    """The scores of a classifier, as a dict, from probabilities (n,) of a class and the truth (n,).
+
+    accuracy (with its error), balanced_accuracy (mean over the two classes), auc, purity, completeness,
+    calibration_error, n.
+    """
+    p, truth = np.asarray(p, float), np.asarray(truth, bool)
+    right = (p > 0.5) == truth
+    purity, completeness = purity_completeness(p, truth)
+    return {
+        "accuracy": float(right.mean()),
+        "accuracy_error": float(binomial_error(right.mean(), right.size)),
+        "balanced_accuracy": float((right[truth].mean() + right[~truth].mean()) / 2),
+        "auc": area_under_curve(p, truth),
+        "purity": purity,
+        "completeness": completeness,
+        "calibration_error": expected_calibration_error(p, truth),
+        "n": int(right.size),
+    }
+
+
 def record_results(section, values):
     """Merge one section into the JSON file named by WORKSHOP_RESULTS (`make course` sets it); else do nothing.
 

@@ -12,17 +12,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from .simulate import simulate_quasars
+from .simulate import simulate_galaxies, simulate_quasars
+from .simulate.rest_frame import generator
 from .spectra import standardise
 
 # Sizes and budgets of every notebook, in one place. `seconds` bounds a live training on a slow machine.
 PROFILES = {
-    "ci": dict(test=1000, shift_steps=60, shift_seconds=40, cnn_steps=40, cnn_seconds=40, batch=64, evaluate=300),
-    "laptop": dict(test=5000, shift_steps=600, shift_seconds=150, cnn_steps=600, cnn_seconds=150, batch=128,
-                   evaluate=2000),
-    "gpu": dict(test=20000, shift_steps=4000, shift_seconds=300, cnn_steps=20000, cnn_seconds=600, batch=512,
-                evaluate=5000),
+    "ci": dict(test=1000, shift_steps=60, shift_seconds=40, cnn_steps=40, cnn_seconds=40, class_steps=32,
+               class_seconds=20, batch=64, evaluate=300),
+    "laptop": dict(test=5000, shift_steps=600, shift_seconds=150, cnn_steps=600, cnn_seconds=150, class_steps=400,
+                   class_seconds=100, batch=128, evaluate=2000),
+    "gpu": dict(test=20000, shift_steps=4000, shift_seconds=300, cnn_steps=20000, cnn_seconds=600, class_steps=3000,
+                class_seconds=200, batch=512, evaluate=5000),
 }
+
+CLASSES = ("quasar", "galaxy")  # labels 0 and 1; the columns of a classifier's answer stand in this order
+CLASS_LN_SN, CLASS_PARTIAL = (1.6, 1.0), 0.5  # S/N and coverage of the quasars in `simulate_classes`
 
 SAVE_EVERY = 60  # seconds between two writes of a training's state
 
@@ -70,6 +75,45 @@ def quasar_batches(batch_size, seed, device="cpu", flat=0.15):
         rng = torch.Generator(device).manual_seed(batch_seed(seed, step))
         quasars = simulate_quasars(batch_size, rng, device, flat=flat)
         return standardise(quasars.flux)[:, None], quasars.z
+
+    return batch
+
+
+def simulate_classes(n, seed, device="cpu"):
+    """Simulated quasars and galaxies, as many of each, in random order.
+
+    Both classes have about the same range of S/N and coverage: these follow from how a survey chose its targets, and
+    a network that can tell the classes by them learns nothing about spectra.
+
+    Parameters
+    ----------
+    n : int
+        Number of spectra.
+    seed : int or torch.Generator
+        As in `simulate_quasars`.
+
+    Returns
+    -------
+    flux : (n, 4618) float32
+    label : (n,) int64
+        Index in `CLASSES`: 0 quasar, 1 galaxy.
+    """
+    rng = generator(seed, device)
+    quasars = simulate_quasars(n - n // 2, rng, device, flat=0.3, ln_sn=CLASS_LN_SN, partial=CLASS_PARTIAL)
+    galaxies = simulate_galaxies(n // 2, rng, device)
+    label = (torch.arange(n, device=rng.device) >= len(quasars.flux)).long()
+    order = torch.randperm(n, generator=rng, device=rng.device)
+    return torch.cat([quasars.flux, galaxies.flux])[order], label[order]
+
+
+def class_batches(batch_size, seed, device="cpu"):
+    """Endless fresh quasars and galaxies for `train`, as `quasar_batches`: step -> (spectra, labels of `CLASSES`)."""
+    batch_seed(seed, 0)
+
+    def batch(step):
+        rng = torch.Generator(device).manual_seed(batch_seed(seed, step))
+        flux, label = simulate_classes(batch_size, rng, device)
+        return standardise(flux)[:, None], label
 
     return batch
 

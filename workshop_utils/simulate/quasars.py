@@ -12,23 +12,27 @@ Lyke et al. 2020, ApJS 250, 8 (DR16Q redshifts and S/N).
 """
 
 import functools
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from ..spectra import LIGHT_SPEED, LOGLAM, N_PIXELS
-from .noise import add_noise, normal, uniform
+from .noise import LN_SN_MEAN, LN_SN_SCATTER, add_noise, normal, uniform
+from .rest_frame import (
+    REST_WAVELENGTH,
+    Z_MAX,
+    Sources,
+    check_redshifts,
+    generator,
+    in_chunks,
+    interpolation_weights,
+    line_profile,
+    move_to,
+    whole_pixels,
+)
 
-Z_MAX = 5.5
 SLOPE = -1.75  # of the continuum, flux ~ wavelength^slope: -1.56 in the composite, before dust reddens it
 FOREST_SPREAD = 1.6  # scatter of ln(optical depth) from cloud to cloud
-PIXEL = 1e-4  # dex
-MAX_SHIFT = int(np.ceil(np.log10(1 + Z_MAX) / PIXEL))  # pixels by which the highest redshift moves a line
-REST_LOGLAM = LOGLAM[0] + PIXEL * np.arange(-MAX_SHIFT, N_PIXELS)
-REST_WAVELENGTH = 10**REST_LOGLAM
 
 # name, rest wavelength (vacuum A), equivalent width (A), velocity dispersion (km/s), mean and scatter of its
 # velocity (km/s), scatter of ln(equivalent width). Widths: the composite's, less its smearing by redshift errors.
@@ -88,24 +92,12 @@ REDSHIFT_COUNTS = [68, 259, 1004, 1494, 1894, 1910, 1679, 1457, 1423, 1377, 912,
                    5, 3]
 
 
-class Quasars(NamedTuple):
-    """A batch of simulated quasar spectra.
-
-    Attributes
-    ----------
-    flux : (n, 4618) float32, 1e-17 erg/s/cm2/A, on the grid `spectra.LOGLAM`
-    ivar : (n, 4618) float32, inverse variance of `flux`; 0 where the spectrograph recorded nothing
-    z : (n,) float32, redshift
-    sn : (n,) float32, median signal-to-noise ratio per pixel
-    """
-
-    flux: Float[Tensor, "batch pixel"]
-    ivar: Float[Tensor, "batch pixel"]
-    z: Float[Tensor, " batch"]
-    sn: Float[Tensor, " batch"]
+class Quasars(Sources):
+    """A batch of simulated quasar spectra: flux, ivar, z, sn (see `rest_frame.Sources`)."""
 
 
-def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, chunk=256):
+def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15,
+                     chunk=256):
     """Simulate quasar spectra with BOSS noise.
 
     Parameters
@@ -120,6 +112,8 @@ def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, chunk=256):
     flat : float
         This share of the redshifts is drawn uniformly in log(1 + z) instead, so that a network in training also
         sees rare ones.
+    ln_sn, partial
+        S/N and share of spectra with a partial coverage, as in `noise.add_noise`.
     chunk : int
         Spectra made at a time: small enough for the processor's cache.
 
@@ -128,17 +122,9 @@ def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, chunk=256):
     Quasars
         Redshifts are rounded to whole pixels (69 km/s), because a redshift here is a shift.
     """
-    if not isinstance(seed, torch.Generator) and not 0 <= seed < 2**31:
-        raise ValueError(f"seed is {seed}; it must lie between 0 and 2**31 - 1, or be a torch.Generator.")
-    rng = seed if isinstance(seed, torch.Generator) else torch.Generator(device).manual_seed(seed)
-    z = draw_redshifts(n, rng, flat) if z is None else torch.as_tensor(z, dtype=torch.float32, device=rng.device)
-    if z.shape != (n,) or not bool(((z >= 0) & (z <= Z_MAX)).all()):
-        raise ValueError(f"z must hold {n} redshifts between 0 and {Z_MAX}; simulate_quasars knows no others.")
-    batch = Quasars(*(torch.empty(n, *shape, device=rng.device) for shape in ((N_PIXELS,), (N_PIXELS,), (), ())))
-    for rows in z.argsort(stable=True).split(chunk):  # neighbours in redshift see the same part of the basis
-        for column, part in zip(batch, _simulate(z[rows], rng), strict=True):
-            column[rows] = part
-    return batch
+    rng = generator(seed, device)
+    z = draw_redshifts(n, rng, flat) if z is None else check_redshifts(z, n, Z_MAX, rng)
+    return Quasars(*in_chunks(lambda z: _simulate(z, rng, ln_sn, partial), z, chunk))
 
 
 def draw_redshifts(n, rng, flat=0.0):
@@ -150,19 +136,16 @@ def draw_redshifts(n, rng, flat=0.0):
     return torch.where(uniform(rng, n) < flat, uniform_z, z)
 
 
-def _simulate(z, rng):
+def _simulate(z, rng, ln_sn, partial):
     """One chunk of `simulate_quasars`."""
-    shift = torch.round(torch.log10(1 + z.double()) / PIXEL).long()
-    z = (10 ** (shift.double() * PIXEL) - 1).float()
-    bluest, reddest = MAX_SHIFT - int(shift.max()), MAX_SHIFT - int(shift.min()) + N_PIXELS  # rest pixels in view
-    window = (MAX_SHIFT - shift - bluest)[:, None] + torch.arange(N_PIXELS, device=z.device)
-    lines = torch.gather(draw_amplitudes(z, rng) @ basis(z.device)[:, bluest:reddest], 1, window)
+    shift, z = whole_pixels(z)
+    lines = move_to(shift, draw_amplitudes(z, rng), basis(z.device))
     log_rest = np.log(10) * grid(z.device) - torch.log1p(z)[:, None]  # ln(rest wavelength / A)
     flux = continuum(log_rest, rng).mul_(1 + lines)
     absorb_outflow(flux, log_rest, rng)
     absorb_forest(flux, log_rest, z, rng)
     redden(flux, log_rest, rng)
-    flux, ivar, sn = add_noise(flux, rng)
+    flux, ivar, sn = add_noise(flux, rng, ln_sn, partial)
     return Quasars(flux, ivar, z, sn)
 
 
@@ -189,13 +172,6 @@ def basis(device):
     rows.append(balmer_continuum())
     rows.extend(host_templates())
     return torch.tensor(np.array(rows), dtype=torch.float32, device=device)
-
-
-def line_profile(centre, width, dispersion, velocity=0.0):
-    """Gaussian line of equivalent width `width` (A), in units of the continuum; velocities in km/s."""
-    v = LIGHT_SPEED * np.log(REST_WAVELENGTH / centre) - velocity
-    height = width / (np.sqrt(2 * np.pi) * centre * dispersion / LIGHT_SPEED)
-    return height * np.exp(-0.5 * (v / dispersion) ** 2)
 
 
 def balmer_continuum():
@@ -235,15 +211,6 @@ def draw_amplitudes(z, rng):
     age = uniform(rng, n)
     host = torch.stack([share * age, share * (1 - age)], 1)
     return torch.cat([broad.flatten(1), narrow.flatten(1), hills, host], 1)
-
-
-def interpolation_weights(value, knots):
-    """Weights (..., knot) of linear interpolation in increasing `knots`: a line between two widths is a bit of both."""
-    value = value.clamp(knots[0], knots[-1])
-    upper = torch.searchsorted(knots, value.contiguous()).clamp(1, len(knots) - 1)
-    share = (value - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
-    lower_weight = torch.nn.functional.one_hot(upper - 1, len(knots)) * (1 - share)[..., None]
-    return lower_weight + torch.nn.functional.one_hot(upper, len(knots)) * share[..., None]
 
 
 def continuum(log_rest, rng):

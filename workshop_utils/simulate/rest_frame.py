@@ -1,0 +1,92 @@
+"""What all simulated sources share: fixed profiles in the rest frame, given a redshift by a shift."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..spectra import LIGHT_SPEED, LOGLAM, N_PIXELS
+
+Z_MAX = 5.5
+PIXEL = 1e-4  # dex
+MAX_SHIFT = int(np.ceil(np.log10(1 + Z_MAX) / PIXEL))  # pixels by which the highest redshift moves a line
+REST_LOGLAM = LOGLAM[0] + PIXEL * np.arange(-MAX_SHIFT, N_PIXELS)
+REST_WAVELENGTH = 10**REST_LOGLAM
+
+
+class Sources(NamedTuple):
+    """A batch of simulated spectra.
+
+    Attributes
+    ----------
+    flux : (n, 4618) float32, 1e-17 erg/s/cm2/A, on the grid `spectra.LOGLAM`
+    ivar : (n, 4618) float32, inverse variance of `flux`; 0 where the spectrograph recorded nothing
+    z : (n,) float32, redshift
+    sn : (n,) float32, median signal-to-noise ratio per pixel
+    """
+
+    flux: Float[Tensor, "batch pixel"]
+    ivar: Float[Tensor, "batch pixel"]
+    z: Float[Tensor, " batch"]
+    sn: Float[Tensor, " batch"]
+
+
+def generator(seed, device):
+    """The generator of a simulation: made from a seed, 0 to 2**31 - 1 (training has those above), or as given."""
+    if isinstance(seed, torch.Generator):
+        return seed
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"seed is {seed}; it must lie between 0 and 2**31 - 1, or be a torch.Generator.")
+    return torch.Generator(device).manual_seed(seed)
+
+
+def check_redshifts(z, n, z_max, rng):
+    """Redshifts given by a caller as a float32 tensor (n,), all between 0 and `z_max`."""
+    z = torch.as_tensor(z, dtype=torch.float32, device=rng.device)
+    if z.shape != (n,) or not bool(((z >= 0) & (z <= z_max)).all()):
+        raise ValueError(f"z must hold {n} redshifts between 0 and {z_max}; the simulation knows no others.")
+    return z
+
+
+def in_chunks(simulate, z, chunk):
+    """Call `simulate` (redshifts -> Sources) for a chunk of neighbours in redshift at a time.
+
+    Neighbours see the same part of the basis, and a small chunk stays in the processor's cache.
+    """
+    n, device = len(z), z.device
+    batch = [torch.empty(n, *shape, device=device) for shape in ((N_PIXELS,), (N_PIXELS,), (), ())]
+    for rows in z.argsort(stable=True).split(chunk):
+        for column, part in zip(batch, simulate(z[rows]), strict=True):
+            column[rows] = part
+    return batch
+
+
+def whole_pixels(z):
+    """Redshifts as shifts (n,) by whole pixels, and the redshifts rounded to them (69 km/s)."""
+    shift = torch.round(torch.log10(1 + z) / PIXEL).long()
+    return shift, 10 ** (shift * PIXEL) - 1
+
+
+def move_to(shift, amplitudes, basis):
+    """Sums (n, 4618) of the rows of a rest-frame basis (row, rest pixel) as seen at shifts (n,)."""
+    bluest, reddest = MAX_SHIFT - int(shift.max()), MAX_SHIFT - int(shift.min()) + N_PIXELS  # rest pixels in view
+    window = (MAX_SHIFT - shift - bluest)[:, None] + torch.arange(N_PIXELS, device=shift.device)
+    return torch.gather(amplitudes @ basis[:, bluest:reddest], 1, window)
+
+
+def line_profile(centre, width, dispersion, velocity=0.0):
+    """Gaussian line of equivalent width `width` (A), in units of the continuum; velocities in km/s."""
+    v = LIGHT_SPEED * np.log(REST_WAVELENGTH / centre) - velocity
+    height = width / (np.sqrt(2 * np.pi) * centre * dispersion / LIGHT_SPEED)
+    return height * np.exp(-0.5 * (v / dispersion) ** 2)
+
+
+def interpolation_weights(value, knots):
+    """Weights (..., knot) of linear interpolation in increasing `knots`: a line between two widths is a bit of both."""
+    value = value.clamp(knots[0], knots[-1])
+    upper = torch.searchsorted(knots, value.contiguous()).clamp(1, len(knots) - 1)
+    share = (value - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
+    lower_weight = torch.nn.functional.one_hot(upper - 1, len(knots)) * (1 - share)[..., None]
+    return lower_weight + torch.nn.functional.one_hot(upper, len(knots)) * share[..., None]
