@@ -31,5 +31,6 @@ found = {
     "shift network": measure_redshift(usable.file).z.to_numpy(),
 }
 figures.use_style()
-figure = figures.plot_redshifts({f"{len(usable)} real quasars, {name}": z for name, z in found.items()}, usable.z.to_numpy())
+panels = {f"{len(usable)} real quasars, {name}": z for name, z in found.items()}
+figure = figures.plot_redshifts(panels, usable.z.to_numpy())
 figure.savefig(pathlib.Path(__file__).resolve().parents[1] / "data" / "result.png", dpi=100)
