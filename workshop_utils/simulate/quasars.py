@@ -219,7 +219,7 @@ def continuum(log_rest, rng):
     x = log_rest - np.log(2500.0)
     slope = SLOPE + 0.35 * normal(rng, n, 1)
     bend_red = 1.1 + 0.4 * normal(rng, n, 1)
-    bend_blue = -1.0 + 0.5 * normal(rng, n, 1)
+    bend_blue = 1.0 + 0.5 * normal(rng, n, 1)
     red, blue = np.log(5000 / 2500), np.log(1000 / 2500)
     return torch.exp(slope * x + bend_red * (x - red).clamp_min(0) + bend_blue * (x - blue).clamp_max(0))
 
