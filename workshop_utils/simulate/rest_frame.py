@@ -55,12 +55,10 @@ def in_chunks(simulate, z, chunk):
 
     Neighbours see the same part of the basis, and a small chunk stays in the processor's cache.
     """
-    n, device = len(z), z.device
-    batch = [torch.empty(n, *shape, device=device) for shape in ((N_PIXELS,), (N_PIXELS,), (), ())]
-    for rows in z.argsort(stable=True).split(chunk):
-        for column, part in zip(batch, simulate(z[rows]), strict=True):
-            column[rows] = part
-    return batch
+    order = z.argsort(stable=True)
+    parts = [simulate(z[rows]) for rows in order.split(chunk)]
+    back = order.argsort()
+    return [torch.cat(column).index_select(0, back) for column in zip(*parts, strict=True)]
 
 
 def whole_pixels(z):
