@@ -101,7 +101,8 @@ def test_stopping_by_hand_leaves_a_usable_network(capsys):
             raise KeyboardInterrupt
         return batches(step)
 
-    train(network, stopped, nn.functional.mse_loss, 100)
+    history = train(network, stopped, nn.functional.mse_loss, 100)
+    assert list(history.step) == [5] and history.loss.notna().all()
     assert not network.training and predict(network, torch.randn(4, 3)).isfinite().all()
     assert "Stopped by hand" in capsys.readouterr().out
 

@@ -175,7 +175,7 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
     Returns
     -------
     pandas.DataFrame
-        One row per `every` steps: step, loss (mean since the row before), validation, seconds.
+        One row per `every` steps and one for the last: step, loss (mean since the row before), validation, seconds.
 
     Notes
     -----
@@ -215,7 +215,10 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
         network.eval()
     if checkpoint is not None:
         save_state(checkpoint, network, optimiser, state)
-    return pd.DataFrame(state["history"], columns=["step", "loss", "validation", "seconds"])
+    history = list(state["history"])
+    if not history or history[-1][0] < state["step"]:  # stopped between two rows
+        history.append(summary(state, network, validate))
+    return pd.DataFrame(history, columns=["step", "loss", "validation", "seconds"])
 
 
 def predict(network, inputs, batch=256):
@@ -242,17 +245,23 @@ def schedule(progress, warmup=0.05):
     return min(1, (progress + 1e-3) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1, progress)))
 
 
-def record(state, network, validate, bar):
-    """Add a row to the history: the mean loss since the last row and the validation."""
+def summary(state, network, validate):
+    """A row of the history: step, mean loss since the last row, validation, seconds."""
     since = state["step"] - (state["history"][-1][0] if state["history"] else 0)
     score = math.nan
     if validate is not None:
         network.eval()
         with torch.no_grad():
             score = float(validate(network))
-        network.train()
-    mean = state["loss_sum"] / since
-    state["history"].append([state["step"], mean, score, round(state["seconds"], 1)])
+    mean = state["loss_sum"] / since if since else math.nan
+    return [state["step"], mean, score, round(state["seconds"], 1)]
+
+
+def record(state, network, validate, bar):
+    """Add a row to the history and show it on the progress bar."""
+    state["history"].append(summary(state, network, validate))
+    network.train()
+    _, mean, score, _ = state["history"][-1]
     state["loss_sum"] = 0.0
     bar.set_postfix_str(f"loss {mean:.4g}" + ("" if validate is None else f", validation {score:.4g}"))
 
