@@ -216,7 +216,7 @@ def fetch(url, path, sha256=None, timeout=30):
 
 def _take_over(path, part):
     """Go on with what an earlier call left: renaming is atomic, so one process gets it."""
-    for old in map(Path, glob.glob(glob.escape(str(path)) + "*.part")):
+    for old in set(map(Path, glob.glob(glob.escape(str(path)) + "*.part"))) - {part}:
         with contextlib.suppress(OSError):
             if old == Path(f"{path}.part") or time.time() - old.stat().st_mtime > ORPHAN_AGE:
                 os.replace(old, part)
