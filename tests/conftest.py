@@ -9,6 +9,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from workshop_utils.simulate import files
+
 # First pixel of the native grid (log10 A), pixels, and whether names are in capitals, as met in real files.
 VINTAGES = {"SDSS-I": (3.5806, 3843, False), "BOSS": (3.5530, 4622, True), "eBOSS": (3.5515, 4621, True)}
 
@@ -69,33 +71,17 @@ def write_sdss():
 
 @pytest.fixture
 def write_kaggle():
-    """Return write(path, n=50, drop=(), n_pixels=4618), which writes a small Kaggle survey file."""
+    """Return write(path, n=50, drop=(), n_pixels=4618), which writes a small Kaggle file, or a bad one."""
 
     def write(path, n=50, drop=(), n_pixels=4618, seed=0):
-        rng = np.random.default_rng(seed)
-        loglam = np.linspace(3.5522, 4.0139, 4618)[:n_pixels]
-        z = rng.uniform(0.5, 4, n)
-        columns = {
-            "flux": np.stack([quasar(loglam, z[i], i)[0] for i in range(n)]).astype(np.float32),
-            "wavelength": 10**loglam,
-            "wavelength_log": loglam,
-            "z_vi": np.where(rng.random(n) < 0.1, -999, z),
-            "z_conf": rng.integers(0, 4, n),
-            "class_person": rng.choice([0, 1, 3, 4, 30, 50], n),
-            "thing_id": rng.integers(-1, n // 2, n),
-            "sn_median_all": rng.uniform(1, 10, n),
-            "plate": rng.integers(3510, 9000, n),
-            "mjd": rng.integers(55000, 58000, n),
-            "fiberid": rng.integers(1, 1001, n),
-        }
-        columns["z_vi"][0], columns["z_conf"][0], columns["class_person"][0] = (
-            -999,
-            3,
-            3,
-        )  # sure, but of no redshift
-        with h5py.File(path, "w") as file:
-            for name in columns.keys() - set(drop):
-                file[name] = columns[name]
+        files.write_kaggle(path, n, seed=seed)
+        with h5py.File(path, "r+") as file:
+            file["z_vi"][0], file["z_conf"][0], file["class_person"][0] = -999, 3, 3  # sure, but of no redshift
+            flux = file["flux"][:, :n_pixels]
+            del file["flux"]
+            file["flux"] = flux
+            for name in drop:
+                del file[name]
         return path
 
     return write
