@@ -3,6 +3,9 @@
 Append to ``PLOTS``: a name and a function without arguments that calls the plot.
 """
 
+import html
+import re
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -11,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from workshop_utils import figures
 from workshop_utils.spectra import WAVELENGTH
@@ -110,6 +114,31 @@ def test_plot_is_labelled_legible_and_opaque(name):
             assert ax.get_ylabel()
     texts = [t for t in figure.findobj(matplotlib.text.Text) if t.get_visible() and t.get_text().strip()]
     assert min(t.get_fontsize() for t in texts) >= 12
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_plot_says_in_words_what_it_shows(name):
+    """The alt text is a sentence about the kind of plot and the name of every axis: also of a plot added later."""
+    figure = PLOTS[name]()
+    text = figures.alt_text(figure)
+    kind = text.split(".")[0]
+    assert kind[0].isupper() and len(kind.split()) > 3
+    for ax in figure.axes:
+        if is_plot_axes(ax):
+            assert " ".join(ax.get_xlabel().split()) in text and " ".join(ax.get_ylabel().split()) in text
+
+
+def test_notebook_shows_a_figure_with_its_words(monkeypatch):
+    """What JupyterLab is handed is an image with alt text, its quotes escaped, and nothing else to prefer."""
+    shell = InteractiveShell()
+    monkeypatch.setattr(figures, "get_ipython", lambda: shell)
+    figures.use_style()
+    figure = figures.plot_losses({'the "best" run': [3.0, 2.0]})
+    shown, _ = shell.display_formatter.format(figure)
+    assert "image/png" not in shown
+    (alt,) = re.findall(r'<img src="data:image/png;base64,[\w+/=]+" alt="([^"]*)">', shown["text/html"])
+    assert html.unescape(alt) == figures.alt_text(figure)
+    assert 'the "best" run' in html.unescape(alt)
 
 
 @pytest.mark.parametrize("name", PLOTS)

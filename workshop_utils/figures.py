@@ -1,12 +1,19 @@
 """Every plot of the course, in one style.
 
 Call `use_style` once at the top of a notebook; then every ``plot_xxx`` function takes numbers and returns a
-matplotlib `Figure` that can be read from the last row. The functions stand in the order of the notebooks.
+matplotlib `Figure` that can be read from the last row, and that a notebook shows with a text for those who cannot see
+it (`alt_text`). The functions stand in the order of the notebooks.
 """
+
+import functools
+import html
+import textwrap
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython import get_ipython
+from IPython.core.pylabtools import print_figure
 
 from .scores import LINES, velocity_error
 from .spectra import LIGHT_SPEED, LOGLAM, WAVELENGTH
@@ -29,7 +36,7 @@ CLASSES = mpl.colors.LinearSegmentedColormap.from_list("star_quasar", ["#FBE3B0"
 
 
 def use_style():
-    """Set the one matplotlib style of the course: white, colour-blind safe, legible on a projector."""
+    """Set the one matplotlib style of the course: white, colour-blind safe, legible on a projector, with alt text."""
     mpl.rcParams.update({
         "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white",
         "savefig.transparent": False, "figure.dpi": 100, "savefig.dpi": 100, "figure.figsize": (9.0, 5.0),
@@ -40,11 +47,54 @@ def use_style():
         "axes.spines.top": False, "axes.spines.right": False,
         "axes.prop_cycle": mpl.cycler(color=CYCLE),
     })  # fmt: skip
+    if shell := get_ipython():
+        mpl.get_backend()  # loads it now: its own way to show a figure, as a PNG without words, is replaced here
+        shell.display_formatter.formatters["image/png"].pop(plt.Figure, None)
+        shell.display_formatter.formatters["text/html"].for_type(plt.Figure, as_html)
+
+
+# ---- A figure in words -------------------------------------------------------------------------------------
+
+
+def with_alt_text(plot):
+    """Decorate a plot function: the first line of its docstring says what its figures show."""
+    kind = plot.__doc__.splitlines()[0].removeprefix("Draw ").split(" (label to")[0].replace("`", "").rstrip(".") + "."
+
+    @functools.wraps(plot)
+    def described(*args, **options):
+        figure = plot(*args, **options)
+        figure.set_label(kind[0].upper() + kind[1:])
+        return figure
+
+    return described
+
+
+def alt_text(figure):
+    """What a figure shows, in words: its kind, then its titles, axes and named curves (str)."""
+    axes = [ax for ax in figure.axes if ax.axison]
+    parts = {
+        "Titles": [figure.get_suptitle(), *(ax.get_title(loc) for ax in axes for loc in ("left", "center"))],
+        "Horizontally": [ax.get_xlabel() for ax in axes],
+        "Vertically": [ax.get_ylabel() for ax in axes],
+        "Drawn": [label for ax in axes for label in ax.get_legend_handles_labels()[1]],
+    }
+    text = figure.get_label()
+    for name, words in parts.items():
+        words = dict.fromkeys(" ".join(word.split()) for word in words if word.strip())
+        text += f" {name}: {'; '.join(words)}." if words else ""
+    return textwrap.shorten(text.strip(), 600, placeholder=" ...")
+
+
+def as_html(figure):
+    """Show a figure as an HTML image with its alt text, which neither JupyterLab nor nbconvert gives to a plain PNG."""
+    png = print_figure(figure, base64=True)
+    return f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt_text(figure))}">' if png else None
 
 
 # ---- Notebook 01: neurons, loss surfaces, a first network --------------------------------------------------
 
 
+@with_alt_text
 def plot_activations(x, curves):
     """Draw what a neuron answers for each activation.
 
@@ -64,6 +114,7 @@ def plot_activations(x, curves):
     return figure
 
 
+@with_alt_text
 def plot_lines(x, y, lines, xlabel, ylabel, invert=False):
     """Draw measurements and curves that try to go through them.
 
@@ -89,8 +140,9 @@ def plot_lines(x, y, lines, xlabel, ylabel, invert=False):
     return figure
 
 
+@with_alt_text
 def plot_losses(curves, xlabel="step", ylabel="loss", log=True):
-    """Draw loss against training step, one line per entry of ``curves`` (label to values)."""
+    """Draw loss against training step, a line for each of the ``curves`` (label to values)."""
     figure, ax = plt.subplots(figsize=(9.0, 4.4))
     for (label, losses), colour, dash in zip(curves.items(), CYCLE, DASHES, strict=False):
         ax.plot(losses, color=colour, ls=dash, lw=2.5, label=label)
@@ -111,6 +163,7 @@ def _use_plain_log_axis(ax):
     ax.yaxis.set_minor_formatter("{x:g}" if high < 50 * low else mpl.ticker.NullFormatter())
 
 
+@with_alt_text
 def plot_descents(w, b, loss, paths, labels=("weight w", "offset b"), best=None, unit="", log=True):
     """Draw a loss surface as a map, once for each path that goes down it.
 
@@ -168,6 +221,7 @@ def _add_loss_bar(figure, colours, axes, loss, unit, log):
     bar.set_label(f"loss ({unit})" if unit else "loss")
 
 
+@with_alt_text
 def plot_surface(w, b, loss, path, path_loss, labels=("weight w", "offset b"), unit=""):
     """Draw a loss surface in 3-D and as a map, with one path on both (as Fig. 2 of the paper).
 
@@ -199,6 +253,7 @@ def plot_surface(w, b, loss, path, path_loss, labels=("weight w", "offset b"), u
     return figure
 
 
+@with_alt_text
 def plot_descent_and_fit(w, b, loss, path, data, curve, labels, data_labels, title=""):
     """Draw the path on the map and, beside it, the curve that its last point draws through the data.
 
@@ -227,6 +282,7 @@ def plot_descent_and_fit(w, b, loss, path, data, curve, labels, data_labels, tit
     return figure
 
 
+@with_alt_text
 def plot_network(sizes, names=()):
     """Draw a fully connected network and the parameters of each step (as Fig. 1 of the paper).
 
@@ -257,6 +313,7 @@ def plot_network(sizes, names=()):
     return figure
 
 
+@with_alt_text
 def plot_colours(colours, is_quasar, track=None, locus=None):
     """Draw stars and quasars in a two-colour diagram.
 
@@ -287,6 +344,7 @@ def _scatter_classes(ax, colours, is_quasar, size=14):
     ax.scatter(*colours[is_quasar].T, s=size, color=BLUE, marker="o", alpha=0.55, lw=0, label="quasar")
 
 
+@with_alt_text
 def plot_boundaries(panels, colours, is_quasar, limits):
     """Draw where a network says quasar, once for each stage of its training.
 
@@ -352,6 +410,7 @@ def _draw_spectrum(ax, flux, pixels, colour=BLACK):
     ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylim=(min(low, 0) - room, high + 2 * room))
 
 
+@with_alt_text
 def plot_spectra(flux, z, titles, sigma=None, pixels=9):
     """Draw spectra one below the other, with the lines of the paper's Fig. 4 marked.
 
@@ -383,6 +442,7 @@ def plot_spectra(flux, z, titles, sigma=None, pixels=9):
     return figure
 
 
+@with_alt_text
 def plot_stretch_and_shift(flux, z):
     """Draw the same quasar at two redshifts against wavelength and against its logarithm.
 
@@ -407,6 +467,7 @@ def plot_stretch_and_shift(flux, z):
     return figure
 
 
+@with_alt_text
 def plot_moving_lines(flux, z):
     """Draw spectra at the height of their redshift, with the tracks along which their lines move.
 
@@ -438,6 +499,7 @@ def plot_moving_lines(flux, z):
     return figure
 
 
+@with_alt_text
 def plot_layers(layers, z):
     """Draw a spectrum being built, layer upon layer.
 
@@ -464,6 +526,7 @@ def plot_layers(layers, z):
     return figure
 
 
+@with_alt_text
 def plot_sample(z, sn, counts, sn_percentiles):
     """Draw the redshifts and the S/N of a simulated sample beside those of the survey.
 
@@ -490,6 +553,7 @@ def plot_sample(z, sn, counts, sn_percentiles):
     return figure
 
 
+@with_alt_text
 def plot_noise(curves, sky_lines=()):
     """Draw the noise of a pixel against wavelength.
 
@@ -515,6 +579,7 @@ def plot_noise(curves, sky_lines=()):
     return figure
 
 
+@with_alt_text
 def plot_steps(steps, ylabels=None, ylim=None):
     """Draw a spectrum after each step of its preparation, with its mean and standard deviation.
 
@@ -540,6 +605,7 @@ def plot_steps(steps, ylabels=None, ylim=None):
     return figure
 
 
+@with_alt_text
 def plot_guess(samples, limit=6000.0):
     """Draw redshifts, and the band in which guessing their mean counts as right.
 
@@ -563,6 +629,7 @@ def plot_guess(samples, limit=6000.0):
     return figure
 
 
+@with_alt_text
 def plot_redshifts(found, z_true, limit=6000.0):
     """Draw redshifts found against true ones.
 
@@ -588,6 +655,7 @@ def plot_redshifts(found, z_true, limit=6000.0):
     return figure
 
 
+@with_alt_text
 def plot_matches(spectra, matches, titles):
     """Draw spectra, each with the one taken to be its like.
 
@@ -613,6 +681,7 @@ def plot_matches(spectra, matches, titles):
 # ---- Notebook 03: the convolutional network (06 uses its curves too) ---------------------------------------
 
 
+@with_alt_text
 def plot_convolutions(examples):
     """Draw signals, the kernel slid along each, and the answer at every place.
 
@@ -637,6 +706,7 @@ def plot_convolutions(examples):
     return figure
 
 
+@with_alt_text
 def plot_reach(flux, reach, z):
     """Draw a spectrum and, below it, what pieces of it the answers of a layer can see.
 
@@ -661,6 +731,7 @@ def plot_reach(flux, reach, z):
     return figure
 
 
+@with_alt_text
 def plot_learning_curve(histories, ylabel="loss", levels=None, xlabel="batches"):
     """Draw the loss on the training data (thin) and on validation data (points) while networks train.
 
@@ -687,6 +758,7 @@ def plot_learning_curve(histories, ylabel="loss", levels=None, xlabel="batches")
     return figure
 
 
+@with_alt_text
 def plot_residuals(velocity, z, sn, limit=6000.0, beyond=20000.0):
     """Draw redshift errors against true redshift and against S/N.
 
@@ -716,6 +788,7 @@ def plot_residuals(velocity, z, sn, limit=6000.0, beyond=20000.0):
     return figure
 
 
+@with_alt_text
 def plot_accuracy(tables, limit=6000.0):
     """Draw the share of right redshifts in bins of other quantities, with binomial errors.
 
@@ -744,6 +817,7 @@ def plot_accuracy(tables, limit=6000.0):
     return figure
 
 
+@with_alt_text
 def plot_failures(flux, z_true, z_found, titles):
     """Draw spectra with the lines at the true redshift (above, solid) and at the one found (below, dashed).
 
@@ -767,6 +841,7 @@ def plot_failures(flux, z_true, z_found, titles):
     return figure
 
 
+@with_alt_text
 def plot_filters(before, after, smooth=25):
     """Draw kernels before and after training and, below each, what training added, as a running mean.
 
@@ -797,6 +872,7 @@ GALAXY_EMISSION = {"[O II]": 3728.5, "[O III]": 5008.24, "Hα": 6564.61}
 GALAXY_ABSORPTION = {"H K": 3952.0, "G": 4305.61, "Mg b": 5176.7, "Na D": 5895.6, "Ca II": 8600.0}
 
 
+@with_alt_text
 def plot_galaxies(flux, z, titles, pixels=9):
     """Draw galaxy spectra one below the other: emission lines marked above (red), absorption lines below (blue).
 
@@ -835,6 +911,7 @@ def _mark_galaxy_lines(ax, z):
                 ax.text(rest * (1 + z), height, name, color=colour, fontsize=12, **place)
 
 
+@with_alt_text
 def plot_stacks(rest_wavelength, stacks, ylim=(0, 2)):
     """Draw median spectra in the rest frame, with the band that holds 68 % of the objects.
 
@@ -857,6 +934,7 @@ def plot_stacks(rest_wavelength, stacks, ylim=(0, 2)):
     return figure
 
 
+@with_alt_text
 def plot_confusion(tables, names=("quasar", "galaxy")):
     """Draw confusion matrices: the shares of each true class that get each answer, and the counts.
 
@@ -882,6 +960,7 @@ def plot_confusion(tables, names=("quasar", "galaxy")):
     return figure
 
 
+@with_alt_text
 def plot_roc(curves):
     """Draw ROC curves, and their upper left corner enlarged.
 
@@ -902,6 +981,7 @@ def plot_roc(curves):
     return figure
 
 
+@with_alt_text
 def plot_thresholds(threshold, curves):
     """Draw purity and completeness of a sample against the threshold that p must exceed.
 
@@ -919,6 +999,7 @@ def plot_thresholds(threshold, curves):
     return figure
 
 
+@with_alt_text
 def plot_occlusion(flux, z, effect, titles, is_quasar):
     """Draw spectra and, below each, how much hiding a piece of it changes the answer.
 
@@ -949,6 +1030,8 @@ def plot_occlusion(flux, z, effect, titles, is_quasar):
 
 # ---- Notebook 06: a redshift is a shift --------------------------------------------------------------------
 
+
+@with_alt_text
 def plot_moved(one, other, shift, labels, bin_width=4e-4):
     """Draw two spectra as they are, and again with the second moved onto the first.
 
@@ -975,6 +1058,7 @@ def plot_moved(one, other, shift, labels, bin_width=4e-4):
     return figure
 
 
+@with_alt_text
 def plot_curves(x, curves, xlabel, marks=None):
     """Draw curves one below the other, with the same places marked in all.
 
@@ -1001,6 +1085,7 @@ def plot_curves(x, curves, xlabel, marks=None):
     return figure
 
 
+@with_alt_text
 def plot_templates(wavelength, templates, titles=None, limits=(900, 8000)):
     """Draw templates against rest wavelength, with the names of the lines.
 
@@ -1037,6 +1122,7 @@ def plot_templates(wavelength, templates, titles=None, limits=(900, 8000)):
     return figure
 
 
+@with_alt_text
 def plot_stages(binned, features, z, scores, probability, z_true):
     """Draw what the shift network computes on the way from a spectrum to the probability of each redshift.
 
@@ -1069,6 +1155,7 @@ def plot_stages(binned, features, z, scores, probability, z_true):
     return figure
 
 
+@with_alt_text
 def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshift"):
     """Draw spectra and, beside each, the probability of its redshift.
 
@@ -1100,6 +1187,7 @@ def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshi
     return figure
 
 
+@with_alt_text
 def plot_reliability(table, xlabel="confidence of the network", ylabel="share right within 6,000 km/s"):
     """Draw the share that is right against the confidence that was claimed.
 
@@ -1122,6 +1210,7 @@ def plot_reliability(table, xlabel="confidence of the network", ylabel="share ri
     return figure
 
 
+@with_alt_text
 def plot_confidences(groups, xlabel="confidence of the network"):
     """Draw how the confidence is distributed in several groups of spectra.
 
@@ -1142,6 +1231,7 @@ def plot_confidences(groups, xlabel="confidence of the network"):
     return figure
 
 
+@with_alt_text
 def plot_equivariance(moved, shares):
     """Draw how often the answer moves as the spectrum was moved.
 
