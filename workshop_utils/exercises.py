@@ -1,0 +1,51 @@
+"""How the check cells of the notebooks judge an answer: with a reason, and without ever stopping the notebook."""
+
+import numpy as np
+
+
+def attempt(function, *args):
+    """What the learner's function returns; the exception, as a value, if it raises one."""
+    try:
+        return function(*args)
+    except Exception as error:
+        return error
+
+
+def is_close(answer, truth, tolerance=1e-6):
+    """Whether an answer has the shape of the truth and is within `tolerance` of it everywhere (False for no numbers).
+
+    Parameters
+    ----------
+    answer : anything
+        Numbers, sequences, arrays and tensors are compared; all else is not close.
+    truth : float or array
+    tolerance : float or array
+    """
+    try:
+        answer = answer.detach() if hasattr(answer, "detach") else answer  # a tensor that carries a gradient
+        answer, truth = (np.asarray(values, dtype=float) for values in (answer, truth))
+        return answer.shape == truth.shape and bool(np.all(np.abs(answer - truth) <= tolerance))
+    except (TypeError, ValueError, RuntimeError):
+        return False
+
+
+def verdict(mistakes, right):
+    """Print "Not yet" with the first message that applies, else "Right"; return which of the two.
+
+    Parameters
+    ----------
+    mistakes : list of (bool, str)
+        Whether a mistake was made, and what to say then; usual mistakes first, the plain "wrong" last.
+    right : str
+        What to say if none was made.
+
+    Returns
+    -------
+    bool
+    """
+    for made, message in mistakes:
+        if made:
+            print("Not yet:", message)
+            return False
+    print("Right:", right)
+    return True
