@@ -1,18 +1,64 @@
 """Files that the tests read: small SDSS and Kaggle files of synthetic spectra, and real ones if here."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import servers
 from astropy.io import fits
 from astropy.table import Table
+from hypothesis import settings
 
 from workshop_utils.simulate import files
 
 # First pixel of the native grid (log10 A), pixels, and whether names are in capitals, as met in real files.
 VINTAGES = {"SDSS-I": (3.5806, 3843, False), "BOSS": (3.5530, 4622, True), "eBOSS": (3.5515, 4621, True)}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="try every fault as often as make test-all does")
+
+
+def pytest_configure(config):
+    for name, examples in {"short": 15, "full": 200}.items():
+        settings.register_profile(name, max_examples=examples, deadline=None, derandomize=name == "short")
+    settings.load_profile("full" if config.getoption("--full") else "short")
+
+
+COUNTS = Counter()  # what the tests of faults have survived, printed at the end
+
+
+@pytest.fixture(scope="session")
+def full(request):
+    """Whether faults are tried as often as `make test-all` does, or a few times only."""
+    return request.config.getoption("--full")
+
+
+@pytest.fixture
+def count():
+    """Return count(what, n=1), which adds to the numbers printed when the tests are over."""
+
+    def add(what, n=1):
+        COUNTS[what] += n
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter):
+    if COUNTS:
+        terminalreporter.section("faults tried")
+        for what, n in sorted(COUNTS.items()):
+            terminalreporter.write_line(f"{n:7,}  {what}")
+
+
+@pytest.fixture
+def server():
+    """A local web server that does as `server.plan` says, see servers.py."""
+    with servers.serve() as handle:
+        yield handle
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """Where data come from: folders first, then downloads from a server that misbehaves in every way we know."""
 
-import hashlib
-import http.server
 import sys
 import threading
 import types
@@ -9,12 +7,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from servers import CONTENT, SHA256, cut, good, ignore_range, nothing_but, page, ranges, send, stall, status
 
 from workshop_utils import sources
 from workshop_utils.sources import DownloadError, cache_folder, fetch, fetch_sdss, find_data, kaggle_file
-
-CONTENT = bytes(range(256)) * 2000  # 512 kB
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture(autouse=True)
@@ -25,80 +21,6 @@ def bare_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "KAGGLE_INPUT", tmp_path / "kaggle-input")
     monkeypatch.setattr(sources, "DATA", tmp_path / "shipped")
     monkeypatch.setattr(sources, "PAUSE", 0.01)
-
-
-@pytest.fixture
-def server():
-    """Answer requests as ``server.plan``, a list of functions of the handler, says; the last one for ever."""
-    log = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            log.append((self.path, self.headers.get("Range")))
-            plan = handle.plan
-            (plan.pop(0) if len(plan) > 1 else plan[0])(self)
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        httpd.daemon_threads, httpd.block_on_close = True, False
-        threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
-        url = f"http://127.0.0.1:{httpd.server_port}"
-        handle = types.SimpleNamespace(plan=[good], log=log, url=url, stop=threading.Event())
-        httpd.stop = handle.stop
-        yield handle
-        handle.stop.set()
-        httpd.shutdown()
-
-
-def good(handler, content=CONTENT):
-    """The file, or the part of it that was asked for."""
-    asked = handler.headers.get("Range")
-    start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-    if start >= len(content):
-        return status(416)(handler)
-    send(handler, 206 if asked else 200, content[start:], len(content) - start)
-
-
-def ignore_range(handler):
-    send(handler, 200, CONTENT, len(CONTENT))
-
-
-def cut(handler):
-    """Promise all, send 100,000 bytes more, hang up."""
-    asked = handler.headers.get("Range")
-    start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-    send(handler, 206 if asked else 200, CONTENT[start : start + 100_000], len(CONTENT) - start)
-
-
-def stall(handler):
-    """Promise all, send 100,000 bytes, then keep silent."""
-    cut(handler)
-    handler.wfile.flush()
-    handler.server.stop.wait(5)
-
-
-def status(code):
-    return lambda handler: send(handler, code, b"no", 2)
-
-
-def page(handler, kind="text/html; charset=utf-8"):
-    send(handler, 200, b"<!DOCTYPE html><html>Please log in</html>", 41, kind)
-
-
-def send(handler, code, content, length, kind="application/octet-stream"):
-    handler.send_response(code)
-    handler.send_header("Content-Type", kind)
-    if length is not None:
-        handler.send_header("Content-Length", str(length))
-    handler.end_headers()
-    handler.wfile.write(content)
-
-
-def nothing_but(path):
-    """The folder holds this file, whole, and nothing else."""
-    return [path] == list(path.parent.iterdir()) and path.read_bytes() == CONTENT
 
 
 # ---------------------------------------------------------------------------------------------- fetch
@@ -117,8 +39,7 @@ def test_fetch_gets_over_trouble(server, tmp_path, trouble):
     path = tmp_path / "a" / "file.bin"
     fetch(server.url, path, timeout=0.3)
     assert nothing_but(path)
-    resumed = [held for _, held in server.log]
-    assert resumed == ([None, "bytes=100000-", "bytes=200000-"] if trouble in (cut, stall) else [None] * 3)
+    assert ranges(server) == ([None, "bytes=100000-", "bytes=200000-"] if trouble in (cut, stall) else [None] * 3)
 
 
 def test_fetch_starts_again_where_the_server_cannot_resume(server, tmp_path):
@@ -135,18 +56,18 @@ def test_fetch_keeps_what_came_for_the_next_call(server, tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["file.bin.part"]
     server.plan = [good]
     fetch(server.url, path)
-    assert nothing_but(path) and server.log[-1][1] == "bytes=100000-"
+    assert nothing_but(path) and ranges(server)[-1] == "bytes=100000-"
 
 
 def test_fetch_goes_on_with_what_a_killed_process_left(server, tmp_path, monkeypatch):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "file.bin.x1y2z3.part").write_bytes(CONTENT[:5000])
     fetch(server.url, tmp_path / "a" / "file.bin")
-    assert server.log[-1][1] is None  # it may be at work still
+    assert ranges(server)[-1] is None  # it may be at work still
     (tmp_path / "a" / "file.bin").unlink()
     monkeypatch.setattr(sources, "ORPHAN_AGE", -1e9)  # whatever the clock does
     fetch(server.url, tmp_path / "a" / "file.bin")
-    assert server.log[-1][1] == "bytes=5000-" and nothing_but(tmp_path / "a" / "file.bin")
+    assert ranges(server)[-1] == "bytes=5000-" and nothing_but(tmp_path / "a" / "file.bin")
 
 
 def test_fetch_drops_a_part_that_is_longer_than_the_file(server, tmp_path):
@@ -224,10 +145,10 @@ def test_fetch_sdss_boss(server, monkeypatch):
     monkeypatch.setattr(sources, "SDSS_ARCHIVE", server.url)
     path = fetch_sdss(3655, 55240, 2)
     assert path.name == "spec-3655-55240-0002.fits" and nothing_but(path)
-    assert server.log[0][0] == ("/eboss/spectro/redux/v5_13_2/spectra/lite/3655/spec-3655-55240-0002.fits")
+    assert server.log[0].path == ("/eboss/spectro/redux/v5_13_2/spectra/lite/3655/spec-3655-55240-0002.fits")
     fetch_sdss("3655", "55240", "2")
     fetch_sdss(10656, 58163, 366)
-    assert len(server.log) == 2 and server.log[1][0].endswith("/10656/spec-10656-58163-0366.fits")
+    assert len(server.log) == 2 and server.log[1].path.endswith("/10656/spec-10656-58163-0366.fits")
 
 
 def test_fetch_sdss_tries_all_reductions_of_the_first_survey(server, monkeypatch):
@@ -235,7 +156,7 @@ def test_fetch_sdss_tries_all_reductions_of_the_first_survey(server, monkeypatch
     server.plan = [status(404), status(404), good]
     fetch_sdss(390, 51900, 282)
     tail = "spectra/lite/0390/spec-0390-51900-0282.fits"
-    assert [path for path, _ in server.log] == [f"/sdss/spectro/redux/{run}/{tail}" for run in (26, 103, 104)]
+    assert [request.path for request in server.log] == [f"/sdss/spectro/redux/{run}/{tail}" for run in (26, 103, 104)]
 
 
 def test_fetch_sdss_unknown_or_refused(server, monkeypatch):
@@ -373,7 +294,7 @@ def test_kaggle_file_is_downloaded_once(kaggle, tmp_path, zipped):
     kaggle.download = download
     path = kaggle_file("q.h5")
     assert path == tmp_path / "cache" / "q.h5" and path.read_bytes() == CONTENT
-    assert list((tmp_path / "cache" / "kaggle.part").iterdir()) == []
+    assert list((tmp_path / "cache").iterdir()) == [path]
     kaggle.download = None
     assert kaggle_file("q.h5") == path
 

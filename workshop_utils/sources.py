@@ -1,6 +1,7 @@
 """Sources: where data come from. Folders are searched first; then files are downloaded and cached."""
 
 import contextlib
+import errno
 import functools
 import glob
 import hashlib
@@ -17,7 +18,8 @@ import urllib.request
 import uuid
 import warnings
 import zipfile
-from pathlib import Path
+import zlib
+from pathlib import Path, PureWindowsPath
 
 import pandas as pd
 from astropy.io import fits
@@ -33,11 +35,14 @@ SDSS_I_FOLDERS = ("sdss/spectro/redux/26", "sdss/spectro/redux/103", "sdss/spect
 FIRST_BOSS_PLATE = 3510
 
 KAGGLE_DATASET = "ywangscience/sdss-iii-iv"
+KAGGLE_COMPETITION = "g2net-gravitational-wave-detection"
 KAGGLE_INPUT = Path("/kaggle/input")  # where Kaggle's notebooks find the data sets added to them
 
 TRIES = 4
 PAUSE = 1.0  # seconds before the second try, doubled before each further one
 ORPHAN_AGE = 900  # seconds without a write after which a partial download has lost its process
+KAGGLE_SECRETS = ("kaggle.json", "access_token", "access_token.txt", "credentials.json")
+SILENCE = 60  # seconds without any data after which the kaggle package's connection is given up
 CONNECTION_ERRORS = (
     urllib.error.URLError,
     http.client.HTTPException,
@@ -71,6 +76,46 @@ def cache_folder():
             stacklevel=2,
         )
         return folder
+
+
+@contextlib.contextmanager
+def written_beside(path):
+    """Give a file to write beside ``path``; it takes the name of ``path`` only when it is whole.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder is made if it is not there.
+
+    Yields
+    ------
+    Path
+        ``<name>.part``, deleted again if the block fails.
+
+    Raises
+    ------
+    OSError
+        Where the disk is full or the folder cannot be written; the message names the file.
+    """
+    path = Path(path)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        reason = error.strerror or error
+        message = f"{path} cannot be written ({reason}); free some space, or choose another folder."
+        raise OSError(error.errno, message) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write a text file so that nobody ever reads half of it (see ``written_beside``)."""
+    with written_beside(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _user_cache():
@@ -173,6 +218,8 @@ def fetch(url, path, sha256=None, timeout=30):
 
     The bytes go to a file of this process's own, ``<name>.<random>.part``, so that two processes can fetch
     the same file at once. After a failure what came is kept as ``<name>.part``; the next call goes on there.
+    The checksum of what came is kept beside it in ``<name>.sha256``, as sha256sum writes it; a file that was
+    damaged since is downloaded again.
 
     Parameters
     ----------
@@ -194,7 +241,8 @@ def fetch(url, path, sha256=None, timeout=30):
         Where the server refuses or lacks the file, sends a web page in its place, or cannot be reached.
     """
     path = Path(path)
-    if path.is_file() and (sha256 is None or _sha256(path) == sha256.lower()):
+    known = sha256.lower() if sha256 else _kept_checksum(path)
+    if path.is_file() and (known is None or _sha256(path) == known):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
@@ -202,23 +250,35 @@ def fetch(url, path, sha256=None, timeout=30):
     _take_over(path, part)
     try:
         _transfer_with_retries(url, part, path, timeout)
-        if sha256 is not None and _sha256(part) != sha256.lower():
+        found = _sha256(part)
+        if sha256 is not None and found != sha256.lower():
             part.write_bytes(b"")
-            raise DownloadError(
-                f"{url}: the checksum of what came is wrong; try again, or report the address."
-            )
+            raise DownloadError(f"{_shown(url)}: the checksum of what came is wrong; try again, or report the address.")
         os.replace(part, path)
+        write_text(f"{path}.sha256", f"{found}  {path.name}\n")
     finally:
         if part.exists():
             os.replace(part, f"{path}.part") if part.stat().st_size else part.unlink()
     return path
 
 
+def _shown(url):
+    """Return what of an address may be shown: what follows the question mark can be a signature that opens the file."""
+    return url.split("?")[0]
+
+
+def _kept_checksum(path):
+    """Checksum that an earlier download kept, or None."""
+    with contextlib.suppress(OSError, ValueError, IndexError):  # none kept, or not readable
+        return Path(f"{path}.sha256").read_text(encoding="utf-8").split()[0]
+
+
 def _take_over(path, part):
     """Go on with what an earlier call left: renaming is atomic, so one process gets it."""
     for old in set(map(Path, glob.glob(glob.escape(str(path)) + "*.part"))) - {part}:
         with contextlib.suppress(OSError):
-            if old == Path(f"{path}.part") or time.time() - old.stat().st_mtime > ORPHAN_AGE:
+            written = max(file.stat().st_mtime for file in (old, *old.glob("*")))  # of a folder: that of its files
+            if old == Path(f"{path}.part") or time.time() - written > ORPHAN_AGE:
                 os.replace(old, part)
                 return
 
@@ -236,7 +296,7 @@ def _transfer_with_retries(url, part, path, timeout):
                 404: "it has no such file; check the address or the numbers in it",
             }
             if error.code in advice:
-                message = f"{url}: the server answered {error.code}: {advice[error.code]}."
+                message = f"{_shown(url)}: the server answered {error.code}: {advice[error.code]}."
                 raise DownloadError(message, error.code) from None
             problem, status = f"the server answered {error.code}", error.code
             if error.code == 416:  # what we hold is no beginning of this file
@@ -244,7 +304,7 @@ def _transfer_with_retries(url, part, path, timeout):
         except CONNECTION_ERRORS as error:
             problem, status = f"the connection failed ({getattr(error, 'reason', None) or error})", None
     raise DownloadError(
-        f"{url}: {problem} in {TRIES} tries; check the connection (on Kaggle: Settings, Internet on) "
+        f"{_shown(url)}: {problem} in {TRIES} tries; check the connection (on Kaggle: Settings, Internet on) "
         f"and run this again, it goes on where it stopped. Or save the file as {path} with a browser.",
         status,
     )
@@ -260,13 +320,8 @@ def _transfer(url, part, name, timeout):
         length = response.headers.get("Content-Length")
         total = held + int(length) if length else None
         start = response.read(512)
-        if not held and (
-            response.headers.get_content_type() == "text/html"
-            or start.lstrip()[:5].lower() in (b"<!doc", b"<html")
-        ):
-            raise DownloadError(
-                f"{url}: a web page came in place of the file; open the address in a browser."
-            )
+        if not held and (response.headers.get_content_type() == "text/html" or _is_page(start)):
+            raise DownloadError(f"{_shown(url)}: a web page came in place of the file; open the address in a browser.")
         bar = tqdm(
             total=total, initial=held, unit="B", unit_scale=True, desc=name, disable=(total or 0) < 5e6
         )
@@ -277,6 +332,11 @@ def _transfer(url, part, name, timeout):
                 start = response.read1(1 << 18)  # what has come; read() would wait for all of it
     if total is not None and part.stat().st_size != total:
         raise ConnectionError(f"{part.stat().st_size} of {total} bytes came")
+
+
+def _is_page(start):
+    """Whether these first bytes of a file are those of a web page."""
+    return start.lstrip()[:5].lower() in (b"<!doc", b"<html")
 
 
 def _sha256(path):
@@ -340,75 +400,181 @@ def kaggle_file(name, folder=None):
     """
     with contextlib.suppress(FileNotFoundError):
         return find_data(name, folder)
-    api = _kaggle_api()
-    cache = cache_folder()
-    parts = cache / "kaggle.part"  # the package writes under the final name at once; so let it do that here
-    parts.mkdir(exist_ok=True)
+
+    def download(api, folder):
+        api.dataset_download_file(KAGGLE_DATASET, name, path=folder, quiet=False)
+
+    return _from_kaggle(name, name, download, f"datasets/{KAGGLE_DATASET}")
+
+
+def kaggle_competition_file(name, folder=None):
+    """Find a file of the competition g2net-gravitational-wave-detection on this machine, or download it.
+
+    Parameters
+    ----------
+    name : str
+        "training_labels.csv", or a sample such as "train/0/0/0/00000e74ad.npy".
+    folder : str or Path, optional
+        Searched first, see ``find_data``; the file may also lie in a folder "g2net".
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DownloadError
+        As ``kaggle_file``; you accept the competition's rules on its page.
+    """
+    for place in (f"g2net/{name}", name):
+        with contextlib.suppress(FileNotFoundError):
+            return find_data(place, folder)
+
+    def download(api, folder):
+        api.competition_download_file(KAGGLE_COMPETITION, name, path=folder, quiet=False)
+
+    return _from_kaggle(name, f"g2net/{name}", download, f"competitions/{KAGGLE_COMPETITION}")
+
+
+def _from_kaggle(name, place, download, page):
+    """Let the kaggle package download into a folder of this process's own; move what is whole into the cache."""
+    api = _kaggle_api(page)
+    path = cache_folder() / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")  # a folder: see _take_over
+    _take_over(path, part)
+    part.mkdir(exist_ok=True)
     try:
-        api.dataset_download_file(KAGGLE_DATASET, name, path=str(parts), quiet=False)
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # many kinds; their text may hold signed addresses, so do not show it
-        raise _kaggle_error(name, error) from None
-    if (parts / f"{name}.zip").is_file():
-        unzip(parts / f"{name}.zip", name, parts / name)
-    os.replace(parts / name, cache / name)
-    return cache / name
+        with _impatient_requests(), contextlib.redirect_stdout(io.StringIO()):  # it prints signed addresses
+            download(api, str(part))
+        os.replace(_whole_file(part, path.name, page), path)
+        shutil.rmtree(part)
+    except DownloadError:
+        raise
+    except (Exception, SystemExit) as error:  # many kinds; their text may hold signed addresses, so do not show it
+        raise _kaggle_error(name, error, page) from None
+    finally:  # keep what came for the next call
+        with contextlib.suppress(OSError):
+            os.rmdir(part)
+        with contextlib.suppress(OSError):
+            os.replace(part, f"{path}.part")
+        shutil.rmtree(part, ignore_errors=True)
+    return path
 
 
-def _kaggle_api():
+def _whole_file(folder, name, page):
+    """Find the file that the kaggle package downloaded into a folder, unpacked."""
+    files = [file for file in folder.iterdir() if file.name in (name, f"{name}.zip")]
+    if not files:  # an address of another name: nothing to trust
+        shutil.rmtree(folder)
+        raise DownloadError(f"{name}: Kaggle sent another file; log in, open https://www.kaggle.com/{page}.")
+    with files[0].open("rb") as file:
+        start = file.read(512)
+    if _is_page(start):
+        shutil.rmtree(folder)
+        message = f"{name}: a web page came in place of the file; log in and open https://www.kaggle.com/{page}."
+        raise DownloadError(message)
+    if start[:4] == b"PK\3\4":
+        archive = files[0].rename(folder / f"{name}.zip")
+        unzip(archive, name, folder / name)
+    return folder / name
+
+
+@contextlib.contextmanager
+def _impatient_requests():
+    """Let requests, which waits for ever as the kaggle package uses it, give up after SILENCE seconds without data."""
+    import requests
+
+    send = requests.Session.send
+    requests.Session.send = lambda *args, **kwargs: send(*args, **(kwargs | {"timeout": SILENCE}))
+    try:
+        yield
+    finally:
+        requests.Session.send = send
+
+
+def _kaggle_api(page):
     """Log in with the kaggle package, which without credentials prints a page, closes stdin and exits."""
     stdin, sys.stdin = sys.stdin, io.StringIO()
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        import requests
+
+        hidden = io.StringIO()
+        with _impatient_requests(), contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
             from kaggle.api.kaggle_api_extended import KaggleApi
 
             api = KaggleApi()
+            if os.environ.get("KAGGLE_API_ENVIRONMENT"):
+                api.build_kaggle_client = lambda: _kaggle_client(api)
             api.authenticate()
     except ImportError:
         raise DownloadError("The kaggle package is missing: pip install kaggle.") from None
+    except requests.exceptions.RequestException as error:
+        raise _kaggle_error("Kaggle's login", error, page) from None
     except (Exception, SystemExit):
         raise DownloadError(
-            "No Kaggle credentials found. At https://www.kaggle.com/settings, API, create a token; save "
-            f"kaggle.json in {Path('~/.kaggle').expanduser()}, or set KAGGLE_API_TOKEN to the token. "
-            f"In a notebook on Kaggle: Add Input, {KAGGLE_DATASET}."
+            "No Kaggle credentials found, or they are no longer valid. At https://www.kaggle.com/settings, API, create "
+            f"a token; save kaggle.json in {Path('~/.kaggle').expanduser()}, or set KAGGLE_API_TOKEN to the token. "
+            f"In a notebook on Kaggle: Add Input, {page}."
         ) from None
     finally:
         sys.stdin = stdin
+    _check_permissions()
     return api
 
 
-def _kaggle_error(name, error):
+def _kaggle_client(api):
+    """Return the client of KAGGLE_API_ENVIRONMENT (TEST: localhost:7777), which the package's KaggleApi passes over."""
+    from kagglesdk import KaggleClient
+
+    found = api.config_values.get
+    return KaggleClient(username=found("username"), password=found("key"), api_token=found("token"))
+
+
+def _check_permissions():
+    """Warn where other users of this machine can read a Kaggle token (Windows has no such modes)."""
+    folders = {Path("~/.kaggle").expanduser(), Path(os.environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle").expanduser()}
+    for path in [folder / name for folder in folders for name in KAGGLE_SECRETS]:
+        if os.name == "posix" and path.is_file() and path.stat().st_mode & 0o077:
+            advice = f"Other users of this machine can read your Kaggle token; run: chmod 600 {path}"
+            warnings.warn(advice, stacklevel=2)
+
+
+def _kaggle_error(name, error, page):
     status = getattr(getattr(error, "response", None), "status_code", getattr(error, "status", None))
-    page = f"https://www.kaggle.com/datasets/{KAGGLE_DATASET}"
+    page = f"https://www.kaggle.com/{page}"
     reason = {
         401: "Kaggle refuses the credentials; create a new token at kaggle.com, Settings, API",
         403: f"Kaggle refuses access; log in, open {page}, accept the rules and run this again",
-        404: f"the data set has no such file; the files are listed at {page}",
+        404: f"there is no such file; the files are listed at {page}",
         429: "Kaggle asks to wait: too many requests; run this again in some minutes",
     }.get(
         status,
         f"the download failed ({type(error).__name__}); check the internet connection (on Kaggle: Settings, "
         "Internet on) and run this again, it goes on where it stopped",
     )
+    if getattr(error, "errno", None) == errno.ENOSPC:
+        reason = f"the disk is full; free some space in {cache_folder()}, or set WORKSHOP_CACHE to another folder"
     return DownloadError(f"{name}: {reason}.", status)
 
 
 def unzip(archive, name, path):
     """Unpack the one file ``name`` of a zip archive to ``path``, then delete the archive."""
-    part = Path(f"{path}.part")
     try:
         with zipfile.ZipFile(archive) as files:
-            if any(Path(member).is_absolute() or ".." in Path(member).parts for member in files.namelist()):
+            if any(_leads_out(member) for member in files.namelist()):
                 raise DownloadError(f"{archive}: it holds paths that lead out of its folder; do not use it.")
             member = next((member for member in files.namelist() if Path(member).name == name), None)
             if member is None:
                 raise DownloadError(f"{archive}: it holds no {name}; delete it and download it again.")
-            with files.open(member) as source, part.open("wb") as target:
+            with files.open(member) as source, written_beside(path) as part, part.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-    except zipfile.BadZipFile:
-        part.unlink(missing_ok=True)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):  # damaged, locked, unknown
         raise DownloadError(f"{archive}: it is damaged; delete it and download it again.") from None
-    os.replace(part, path)
     Path(archive).unlink()
+
+
+def _leads_out(member):
+    """Whether a name in an archive is absolute or climbs out of its folder, on any system."""
+    windows = PureWindowsPath(member)
+    return windows.is_absolute() or bool(windows.drive or windows.root) or ".." in windows.parts
