@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .sources import write_text
 from .spectra import LIGHT_SPEED
 
 LINES = {"Lya": 1215.67, "CIV": 1549.06, "CIII]": 1908.73, "MgII": 2798.75, "[OII]": 3728.48, "Hb": 4862.68,
@@ -218,6 +219,4 @@ def record_results(section, values):
     path = Path(os.environ["WORKSHOP_RESULTS"])
     results = json.loads(path.read_text()) if path.exists() else {}
     results[section] = values
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(results, indent=2) + "\n")
-    os.replace(beside, path)
+    write_text(path, json.dumps(results, indent=2) + "\n")
