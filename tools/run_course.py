@@ -2,27 +2,32 @@
 
     python tools/run_course.py [ci|laptop|gpu]
 
-Writes _build/course/*.html and _build/results.json.
+Writes _build/course/*.html, the same notebooks with their outputs (*.ipynb), and _build/results.json.
+A notebook fails, too, if its kernel took more memory than a free Binder gives.
 """
 
 import json
 import os
 import pathlib
+import re
 import sys
 import time
 
 import nbformat
+import psutil
 import torch
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
+from workshop_utils.sources import write_text
 from workshop_utils.training import best_device
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 RESULTS = BUILD / "results.json"
 PROFILES = ("ci", "laptop", "gpu")
+MEMORY = 1.6  # GB that a kernel may take: Binder gives 2, of which JupyterLab needs some
 
 # section of results.json, its key, what the learner reads, what the paper reports
 ROWS = [
@@ -33,22 +38,26 @@ ROWS = [
 ]
 
 
-def write(path, text):
-    """Write beside, then replace, so that nobody reads half a file."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+def peak_memory(pid):
+    """Most memory that a process has held, in GB; on macOS, which does not tell, what it holds now."""
+    status = pathlib.Path(f"/proc/{pid}/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024 / 1e9
+    memory = psutil.Process(pid).memory_info()
+    return getattr(memory, "peak_wset", memory.rss) / 1e9
 
 
 def run_notebook(path):
-    """Run one notebook, write its page, and return its error ("" if there was none)."""
+    """Run one notebook and write its page; return its error ("" if there was none) and peak memory in GB."""
     book = nbformat.read(path, as_version=4)
+    peaks = [0.0]
     client = NotebookClient(
         book,
         timeout=3600,
         kernel_name="python3",
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": path.parent}},  # the folder that the notebook runs in
+        on_cell_complete=lambda **_: peaks.append(peak_memory(client.km.provisioner.pid)),
     )
     error = ""
     try:
@@ -58,8 +67,10 @@ def run_notebook(path):
     except (CellTimeoutError, DeadKernelError) as failure:
         error = str(failure)
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(book, {"metadata": {"name": path.stem}})
-    write(BUILD / "course" / f"{path.stem}.html", page)
-    return error
+    write_text(BUILD / "course" / f"{path.stem}.html", page)
+    copy = BUILD / "course" / path.name
+    copy.unlink(missing_ok=True) if error else write_text(copy, nbformat.writes(book))
+    return error, max(peaks)
 
 
 def run_notebooks(paths):
@@ -68,10 +79,27 @@ def run_notebooks(paths):
     for path in paths:
         print(f"{path.stem:<30}", end="", flush=True)
         start = time.perf_counter()
-        if error := run_notebook(path):
+        error, peak = run_notebook(path)
+        if not error and peak > MEMORY and os.environ["WORKSHOP_PROFILE"] != "gpu":
+            error = f"its kernel took {peak:.2f} GB of memory, more than {MEMORY} GB"
+        if error:
             failed[path.stem] = error
-        print(f"{time.perf_counter() - start:7.0f} s   {'FAILED' if error else 'ok'}", flush=True)
+        seconds = time.perf_counter() - start
+        print(f"{seconds:7.0f} s {peak:6.2f} GB   {'FAILED' if error else 'ok'}", flush=True)
     return failed
+
+
+def executed(profile):
+    """Paths of all notebooks with their outputs: those in _build/course, run first if absent or out of date."""
+    set_up(profile)
+    code = max(path.stat().st_mtime for path in (ROOT / "workshop_utils").rglob("*.py"))
+    paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    kept = [BUILD / "course" / path.name for path in paths]
+    times = [copy.stat().st_mtime if copy.exists() else 0 for copy in kept]
+    old = [path for path, time in zip(paths, times, strict=True) if time < max(code, path.stat().st_mtime)]
+    if failed := run_notebooks(old):
+        sys.exit("\n".join(f"{name} failed: {error}" for name, error in failed.items()))
+    return kept
 
 
 def finish_results(profile):
@@ -79,7 +107,7 @@ def finish_results(profile):
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else best_device().type
     recorded = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     results = {"profile": profile, "device": device} | recorded
-    write(RESULTS, json.dumps(results, indent=2) + "\n")
+    write_text(RESULTS, json.dumps(results, indent=2) + "\n")
     return results
 
 
@@ -100,14 +128,19 @@ def table(results):
     return "\n".join(lines)
 
 
-def main(profile="laptop"):
-    """Run the course; the exit status is 1 if a notebook failed."""
+def set_up(profile):
+    """Make the folder of the pages, and tell the notebooks how much to do."""
     if profile not in PROFILES:
         sys.exit(f"There is no profile {profile!r}; choose one of {', '.join(PROFILES)}.")
     (BUILD / "course").mkdir(parents=True, exist_ok=True)
-    RESULTS.unlink(missing_ok=True)
     os.environ |= {"WORKSHOP_PROFILE": profile, "WORKSHOP_RESULTS": str(RESULTS)}
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not one of the user's
+
+
+def main(profile="laptop"):
+    """Run the course; the exit status is 1 if a notebook failed."""
+    set_up(profile)
+    RESULTS.unlink(missing_ok=True)
     failed = run_notebooks(sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
     print("\n" + table(finish_results(profile)))
     print(f"\nPages: {BUILD / 'course'}\nNumbers: {RESULTS}")
