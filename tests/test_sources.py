@@ -177,6 +177,33 @@ def test_fetch_sdss_prefers_the_file_at_hand(tmp_path, monkeypatch):
     assert fetch_sdss(3655, 55240, 2) == here
 
 
+def test_fetch_gw150914(server, monkeypatch):
+    monkeypatch.setattr(sources, "GW150914_ARCHIVE", f"{server.url}/GW150914/v3")
+    paths = sources.fetch_gw150914()
+    assert [path.name[:5] for path in paths] == ["H-H1_", "L-L1_"]
+    assert all(path.read_bytes() == CONTENT for path in paths)
+    assert server.log[0].path == "/GW150914/v3/H-H1_GWOSC_4KHZ_R1-1126259447-32.hdf5"
+    assert sources.fetch_gw150914() == paths and len(server.log) == 2
+
+
+def test_fetch_gw150914_prefers_the_files_at_hand(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "GW150914_ARCHIVE", server.url)
+    names = ["H-H1_LOSC_4_V2-1126259446-32.hdf5", "L-L1_LOSC_4_V2-1126259446-32.hdf5"]
+    (tmp_path / "gw150914").mkdir()
+    (tmp_path / "gw150914" / names[0]).touch()  # the other is missing
+    assert {path.parent.name for path in sources.fetch_gw150914(tmp_path)} == {"gw150914"} and len(server.log) == 2
+    (tmp_path / "gw150914" / names[1]).touch()
+    assert sources.fetch_gw150914(tmp_path) == [tmp_path / "gw150914" / name for name in names]
+    assert len(server.log) == 2
+
+
+def test_fetch_gw150914_without_the_archive(server, monkeypatch):
+    monkeypatch.setattr(sources, "GW150914_ARCHIVE", server.url)
+    server.plan = [status(404)]
+    with pytest.raises(DownloadError, match="H-H1_GWOSC.*no such file"):
+        sources.fetch_gw150914()
+
+
 # ---------------------------------------------------------------------------------------------- folders
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .sources import find_data, shipped
+from .sources import KAGGLE_COMPETITION, find_data, shipped
 
 SAMPLE_RATE = 2048  # Hz
 N_SAMPLES = 4096  # 2 s
@@ -27,8 +27,7 @@ LIGHT_SPEED = 299792458.0  # m/s, exact by definition of the metre
 LARGEST = 1e-15  # no strain is as large; whitened data, of order 1, are
 DATA_QUALITY = ("DATA", "CBC_CAT1")  # GWOSC: data are there; no severe fault of the detector
 
-G2NET = "g2net-gravitational-wave-detection"  # the competition's name at Kaggle
-TREE = "Take train/ and training_labels.csv of kaggle.com/competitions/" + G2NET
+TREE = f"Take train/ and training_labels.csv of kaggle.com/competitions/{KAGGLE_COMPETITION}"
 
 # Where the beams meet (m) and the directions of the two arms: x to Greenwich, z to the north pole.
 # Numbers of LAL (lal/LALDetectors.h), from LIGO-T980044 (H1, L1) and gr-qc/0008066 (V1).
@@ -391,7 +390,7 @@ def _g2net_table(folder):
             return place / "training_labels.csv"
     if places:
         raise StrainError(f"{folder}: no training_labels.csv there or in its folder g2net. {TREE}.")
-    for name in ("g2net/training_labels.csv", f"{G2NET}/training_labels.csv", "training_labels.csv"):
+    for name in ("g2net/training_labels.csv", f"{KAGGLE_COMPETITION}/training_labels.csv", "training_labels.csv"):
         try:
             return find_data(name)
         except FileNotFoundError:
