@@ -350,7 +350,7 @@ def kaggle_blocks(path, rows, block=1024):
             # reading over 8 unwanted rows is cheaper than a new read
             runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > 8) + 1)
             parts = [file["flux"][run[0] : run[-1] + 1][run - run[0]] for run in runs]
-            yield np.concatenate(parts).astype(np.float32)[place]
+            yield np.concatenate(parts).astype(np.float32, copy=False)[place]
 
 
 def split_by_thing(thing_id, test_share=0.1, seed=2022):
