@@ -14,7 +14,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from workshop_utils import figures
 from workshop_utils.spectra import WAVELENGTH
@@ -128,16 +129,15 @@ def test_plot_says_in_words_what_it_shows(name):
             assert " ".join(ax.get_xlabel().split()) in text and " ".join(ax.get_ylabel().split()) in text
 
 
-def test_notebook_shows_a_figure_with_its_words(monkeypatch):
-    """What JupyterLab is handed is an image with alt text, its quotes escaped, and nothing else to prefer."""
-    shell = InteractiveShell()
-    monkeypatch.setattr(figures, "get_ipython", lambda: shell)
-    figures.use_style()
-    figure = figures.plot_losses({'the "best" run': [3.0, 2.0]})
-    shown, _ = shell.display_formatter.format(figure)
-    assert "image/png" not in shown
-    (alt,) = re.findall(r'<img src="data:image/png;base64,[\w+/=]+" alt="([^"]*)">', shown["text/html"])
-    assert html.unescape(alt) == figures.alt_text(figure)
+def test_notebook_shows_a_figure_with_its_words():
+    """What a notebook keeps is an image with alt text, its quotes escaped, and no plain PNG that would be preferred."""
+    setup = "from workshop_utils import figures\nfigures.use_style()"
+    plot = """figures.plot_losses({'the "best" run': [3.0, 2.0]});"""
+    book = new_notebook(cells=[new_code_cell(setup), new_code_cell(plot)])
+    NotebookClient(book, kernel_name="python3", timeout=120).execute()
+    (output,) = book.cells[1].outputs
+    assert "image/png" not in output.data
+    (alt,) = re.findall(r'<img src="data:image/png;base64,[\w+/=]+" alt="([^"]*)">', output.data["text/html"])
     assert 'the "best" run' in html.unescape(alt)
 
 

@@ -48,7 +48,7 @@ def use_style():
         "axes.prop_cycle": mpl.cycler(color=CYCLE),
     })  # fmt: skip
     if shell := get_ipython():
-        mpl.get_backend()  # loads it now: its own way to show a figure, as a PNG without words, is replaced here
+        plt.switch_backend(mpl.get_backend())  # loads it now; its way to show a figure, without words, is replaced:
         shell.display_formatter.formatters["image/png"].pop(plt.Figure, None)
         shell.display_formatter.formatters["text/html"].for_type(plt.Figure, as_html)
 
