@@ -96,7 +96,9 @@ FIGURE = 12  # lines that a figure takes
 SETTINGS = """
 window.MathJax = {tex: {inlineMath: [["$", "$"], ["\\\\(", "\\\\)"]]}, svg: {fontCache: "global"}};
 const fit = ({currentSlide: slide}) => {
-  slide.style.zoom = Math.max(0.75, Math.min(1, 720 / slide.scrollHeight));  // what is still too long, scrolls
+  const zoom = Math.max(0.7, Math.min(1, 720 / slide.scrollHeight));
+  slide.style.zoom = zoom;
+  slide.style.maxHeight = `${720 / zoom}px`;  // what is still too long, scrolls
 };
 Reveal.on("ready", fit);
 Reveal.on("slidechanged", fit);
@@ -124,11 +126,20 @@ def lines(cell):
     return 1 + len(text)
 
 
+def split_at_headings(cell):
+    """Cut a text that runs on into the next section in two."""
+    if cell.cell_type != "markdown":
+        return [cell]
+    parts = re.split(r"\n(?=##+ )", cell.source)
+    return [nbformat.v4.new_markdown_cell(part.strip(), metadata=dict(cell.metadata)) for part in parts]
+
+
 def slides(book):
     """Give each cell its place in the slides: what its metadata say, else as headings and room suggest."""
     book = still_widgets(book)
     out = {"solution", "check"}
-    book.cells = [cell for cell in book.cells if cell.get("id") not in ("links", "launch") and not tags(cell) & out]
+    cells = [cell for cell in book.cells if cell.get("id") not in ("links", "launch") and not tags(cell) & out]
+    book.cells = [part for cell in cells for part in split_at_headings(cell)]
     used, after_figure = 0, False
     for cell in book.cells:
         kind = cell.metadata.get("slideshow", {}).get("slide_type") or "-"
@@ -138,13 +149,13 @@ def slides(book):
             kind = "skip"
         elif kind == "-" and cell.cell_type == "markdown" and cell.source.startswith("#"):
             kind = "subslide" if cell.source.startswith("###") else "slide"
-        elif kind == "-" and used + lines(cell) > ROOM + 5 * after_figure:  # what to see stays with its figure
+        elif kind == "-" and (has_figure(cell) or used + lines(cell) > ROOM + 3 * after_figure):
             kind = "subslide"
         if kind in ("slide", "subslide"):
             used = 0
         if kind not in ("notes", "skip"):
             used += lines(cell)
-            after_figure = has_figure(cell)
+            after_figure = has_figure(cell)  # what to see in it may be a little long and stays beside it
         cell.metadata["slideshow"] = {"slide_type": kind}
         if has_figure(cell):
             cell.metadata["transient"] = {"remove_source": True}  # its code is in the notebook
