@@ -494,7 +494,7 @@ def read_gwosc(path):
             quality = _quality(file)
     except KeyError as error:
         raise StrainError(f"{path}: no strain file of GWOSC ({error}); get one from gwosc.org.") from None
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # of many kinds for a damaged file
         raise StrainError(f"{path}: no whole HDF5 file of GWOSC ({error}); download it again.") from None
     try:
         _check_record(strain, rate, quality)
