@@ -210,8 +210,10 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
     state = {"step": 0, "seconds": 0.0, "history": [], "loss_sum": 0.0}
     if checkpoint is not None and Path(checkpoint).exists():
         state = load_state(checkpoint, network, optimiser)
-    model = accelerator.prepare(network) if accelerator else network  # shares gradients, if there are several
-    processes, mine = (accelerator.num_processes, accelerator.process_index) if accelerator else (1, 0)
+    model, update, backward, processes, mine = network, optimiser, torch.Tensor.backward, 1, 0
+    if accelerator:
+        model, update = accelerator.prepare(network, optimiser)  # from now on the processes share their gradients
+        backward, processes, mine = accelerator.backward, accelerator.num_processes, accelerator.process_index
     started = saved = time.monotonic() - state["seconds"]
     bar = tqdm(total=steps, initial=state["step"], unit="batch", mininterval=1, ncols=90, file=_Stdout(),
                disable=mine > 0)
@@ -226,7 +228,7 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
                 break
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate * schedule(progress)
-            state["loss_sum"] += step_once(model, batches(state["step"] + mine), loss, optimiser, bf16)
+            state["loss_sum"] += step_once(model, batches(state["step"] + mine), loss, update, bf16, backward)
             state["step"] += processes
             state["seconds"] = time.monotonic() - started
             bar.update(processes)
@@ -260,7 +262,7 @@ def predict(network, inputs, batch=256):
         return torch.cat([network(part.to(device)).cpu() for part in inputs.split(batch)])
 
 
-def step_once(network, batch, loss, optimiser, bf16=False):
+def step_once(network, batch, loss, optimiser, bf16=False, backward=torch.Tensor.backward):
     """Forward, loss, back-propagate, update (Fig. 3 of the paper), on the network's device; returns the loss.
 
     The loss stays on the device: to look at it would make a GPU wait at every step.
@@ -271,7 +273,7 @@ def step_once(network, batch, loss, optimiser, bf16=False):
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         answer = network(inputs.float())
     value = loss(answer.float(), targets)
-    value.backward()
+    backward(value)
     optimiser.step()
     return value.detach()
 

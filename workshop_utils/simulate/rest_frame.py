@@ -53,9 +53,10 @@ def check_redshifts(z, n, z_max, rng):
 def in_chunks(simulate, z, chunk):
     """Call `simulate` (redshifts -> Sources) for a chunk of neighbours in redshift at a time.
 
-    Neighbours see the same part of the basis, and a small chunk stays in the processor's cache.
+    Neighbours see the same part of the basis, and a small chunk stays in the processor's cache (a GPU wants more).
     """
     order = z.argsort(stable=True)
+    chunk = chunk if z.device.type == "cpu" else max(chunk, 4096)
     parts = [simulate(z[rows]) for rows in order.split(chunk)]
     back = order.argsort()
     return [torch.cat(column).index_select(0, back) for column in zip(*parts, strict=True)]
