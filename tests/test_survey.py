@@ -1,6 +1,7 @@
 """A survey as one array: nothing lost, doubled or out of order, whatever happens on the way; damage is found."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,10 @@ import pytest
 import torch
 
 from workshop_utils import spectra, survey
-from workshop_utils.simulate.files import write_kaggle
+from workshop_utils.simulate.files import write_g2net, write_kaggle
 from workshop_utils.spectra import N_PIXELS, SpectrumError, kaggle_labels, standardise
-from workshop_utils.survey import SurveyError, open_survey, prepare_spectra
+from workshop_utils.strain import N_SAMPLES, StrainError, design_asd, g2net_labels, read_g2net, whiten
+from workshop_utils.survey import SurveyError, open_survey, prepare_spectra, prepare_strain
 from workshop_utils.training import dataset_batches
 
 
@@ -253,3 +255,56 @@ def test_training_reads_the_rows_it_was_given_once_an_epoch(kaggle, tmp_path):
     shown = [place[tuple(value[0, ::500].tolist())] for spectra_, _ in seen for value in spectra_]
     assert len(shown) == len(set(shown)) == len(rows) // 10 * 10 and set(shown) <= set(rows)
     assert all(z[place[tuple(v[0, ::500].tolist())]] == t for s, ts in seen for v, t in zip(s, ts, strict=True))
+
+
+# Strain -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def g2net(tmp_path_factory):
+    """A tree of 40 samples of noise; every third has "signal"."""
+    rng = torch.Generator().manual_seed(2)
+    asd = torch.tensor(design_asd(np.fft.rfftfreq(N_SAMPLES, 1 / 2048)), dtype=torch.float64)
+    waves = torch.randn(40, 3, asd.shape[-1], dtype=torch.complex128, generator=rng)
+    strain = torch.fft.irfft(waves * asd.nan_to_num(posinf=0) * (N_SAMPLES * 1024) ** 0.5, N_SAMPLES)
+    target = torch.arange(40) % 3 == 0
+    parts = zip(strain.split(16), target.split(16), strict=True)
+    return strain, write_g2net(parts, tmp_path_factory.mktemp("data") / "g2net")
+
+
+def test_g2net_tree_is_that_of_the_competition(g2net):
+    strain, folder = g2net
+    labels = g2net_labels(folder)
+    assert len(labels) == 40 and labels.target.sum() == 14 and labels.id.is_monotonic_increasing
+    for name, file in zip(labels.id, labels.file, strict=True):
+        assert file.endswith(f"{name[0]}/{name[1]}/{name[2]}/{name}.npy".replace("/", os.sep)) and len(name) == 10
+    assert np.load(labels.file[0]).dtype == np.float64 and np.load(labels.file[0]).shape == (3, N_SAMPLES)
+    found = torch.from_numpy(read_g2net(labels.file)).double()
+    assert all((found[i] - strain).abs().amax((1, 2)).min() < 1e-6 * strain.abs().max() for i in range(40))
+
+
+def test_strain_is_whitened_in_the_order_of_the_labels(g2net, tmp_path, small_blocks):
+    _, folder = g2net
+    values, labels, card = prepare_strain(folder, tmp_path / "s")
+    expected = g2net_labels(folder)
+    assert list(labels.id) == list(expected.id) and list(labels.target) == list(expected.target)
+    exact = whiten(torch.from_numpy(read_g2net(expected.file)))
+    torch.testing.assert_close(values.float(), exact, rtol=2**-11, atol=2**-24)
+    assert values.shape == (40, 3, N_SAMPLES) and len(card["sha256"]) == 3 and labels.usable.all()
+    assert values[:, :, 400:-400].float().std() == pytest.approx(1, abs=0.02) and values.abs().max() < 10
+
+
+def test_strain_goes_on_after_a_bad_file_was_replaced(g2net, tmp_path, small_blocks):
+    _, folder = g2net
+    folder = shutil.copytree(folder, tmp_path / "g2net")
+    file = g2net_labels(folder).file[20]
+    good = shutil.copy(file, tmp_path / "good.npy")
+    with open(file, "r+b") as handle:
+        handle.truncate(1000)
+    with pytest.raises(StrainError, match=os.path.basename(file)):
+        prepare_strain(folder, tmp_path / "s")
+    assert len(survey.read_card(tmp_path / "s.part")["sha256"]) == 1
+    shutil.copy(good, file)
+    prepare_strain(folder, tmp_path / "s")
+    prepare_strain(folder, tmp_path / "whole")
+    assert contents(tmp_path / "s") == contents(tmp_path / "whole")

@@ -1,5 +1,6 @@
 """Simulated skies as files, laid out like those of SDSS and Kaggle, so that what reads the one reads the other."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -123,3 +124,31 @@ def kaggle_columns(z, sn, again, kind, random):
         "autoclass_pqn": np.full(n, b"QSO" if quasar else b"GALAXY"),
         **{f"is_qso_{name}": np.full(n, int(quasar)) for name in ("dr12q", "final", "qn")},
     }
+
+
+def write_g2net(blocks, folder):
+    """Write strain as a tree of files like that of the g2net competition: train/a/b/c/abc....npy and their labels.
+
+    Parameters
+    ----------
+    blocks : iterable of (strain (k, 3, 4096), target (k,)) tensors
+        As many samples at a time as you like; float64 in the files, as in the competition's.
+    folder : str or Path
+        Must not be there yet.
+
+    Returns
+    -------
+    Path
+        `folder`
+    """
+    part, rows = Path(f"{folder}.part"), []
+    for strain, target in blocks:
+        for one, has_signal in zip(strain.cpu().double().numpy(), target.cpu().tolist(), strict=True):
+            name = hashlib.sha256(str(len(rows)).encode()).hexdigest()[:10]
+            path = part / "train" / name[0] / name[1] / name[2] / f"{name}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, one)
+            rows.append(f"{name},{int(has_signal)}")
+    (part / "training_labels.csv").write_text("\n".join(["id,target", *sorted(rows), ""]), encoding="utf-8")
+    os.replace(part, folder)
+    return Path(folder)
