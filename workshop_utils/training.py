@@ -4,7 +4,10 @@ import functools
 import json
 import math
 import os
+import signal
+import threading
 import time
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -202,7 +205,8 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
 
     Notes
     -----
-    Stopping by hand (Ctrl-C, or the notebook's stop button) ends the training; the network keeps what it has learned.
+    Stopping by hand (Ctrl-C, or the notebook's stop button) ends the training after the batch at hand; the network
+    keeps what it has learned. A checkpoint that cannot be written is a warning: nothing that was learned is lost by it.
     Several processes then end with an error, and a new call goes on from the checkpoint.
     """
     network.to(accelerator.device if accelerator else device or next(network.parameters()).device)
@@ -214,12 +218,14 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
     if accelerator:
         model, update = accelerator.prepare(network, optimiser)  # from now on the processes share their gradients
         backward, processes, mine = accelerator.backward, accelerator.num_processes, accelerator.process_index
-    started = saved = time.monotonic() - state["seconds"]
+    saved = time.monotonic()
+    started = saved - state["seconds"]
     bar = tqdm(total=steps, initial=state["step"], unit="batch", mininterval=1, ncols=90, file=_Stdout(),
                disable=mine > 0)
     network.train()
+    stopped, release = catch_ctrl_c()
     try:
-        while state["step"] < steps:
+        while state["step"] < steps and not stopped:
             elapsed = time.monotonic() - started
             if seconds:
                 (elapsed,) = agree([elapsed], accelerator)
@@ -237,17 +243,20 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
                 if patience and no_longer_falls(state["history"], patience):
                     break
             if checkpoint is not None and mine == 0 and time.monotonic() - saved > SAVE_EVERY:
-                save_state(checkpoint, network, optimiser, state)
+                keep_state(checkpoint, network, optimiser, state)
                 saved = time.monotonic()
     except KeyboardInterrupt:
-        if processes > 1:
-            raise
-        bar.write("Stopped by hand; the network keeps what it has learned so far.")
+        stopped.append("at once")
     finally:
+        release()
         bar.close()
         network.eval()
+    if stopped:
+        if processes > 1:
+            raise KeyboardInterrupt
+        print("Stopped by hand; the network keeps what it has learned so far.")
     if checkpoint is not None and mine == 0:
-        save_state(checkpoint, network, optimiser, state)
+        keep_state(checkpoint, network, optimiser, state)
     history = list(state["history"])
     if not history or history[-1][0] < state["step"]:  # stopped between two rows
         history.append(summary(state, network, validate, accelerator))
@@ -260,6 +269,31 @@ def predict(network, inputs, batch=256):
     network.eval()
     with torch.no_grad():
         return torch.cat([network(part.to(device)).cpu() for part in inputs.split(batch)])
+
+
+def catch_ctrl_c():
+    """Let Ctrl-C, or a notebook's stop button, put a note into a list, rather than break off in the midst of a batch.
+
+    Returns
+    -------
+    list
+        Empty until then. After the first, a second Ctrl-C interrupts at once.
+    function
+        Without arguments; puts things back as they were.
+    """
+    noted, before = [], signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        return noted, lambda: None  # others take care of signals
+
+    def release():
+        signal.signal(signal.SIGINT, before)
+
+    def note(number, _):
+        release()
+        noted.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    return noted, release
 
 
 def step_once(network, batch, loss, optimiser, bf16=False, backward=torch.Tensor.backward):
@@ -325,6 +359,14 @@ def save_state(path, network, optimiser, state):
     for i, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"adam.{i}.{name}": value for name, value in moments.items()}
     _write(path, tensors, {"state": json.dumps(state | {"loss_sum": float(state["loss_sum"])})})
+
+
+def keep_state(path, network, optimiser, state):
+    """Save the state of a training; where that fails (a full disk), warn and go on."""
+    try:
+        save_state(path, network, optimiser, state)
+    except OSError as error:
+        warnings.warn(f"{error} What is learned from here on is in memory only.", stacklevel=3)
 
 
 def load_state(path, network, optimiser):
