@@ -285,16 +285,17 @@ def test_real_spectra_at_hand(real_folder):
 
 @pytest.fixture
 def kaggle(monkeypatch):
-    """A kaggle package in place of the real one; ``kaggle.download(dataset, name, path)`` is what it does."""
+    """A kaggle package in place of the real one; ``kaggle.ask(api, name, path)`` is what it does."""
 
     class KaggleApi:
         def authenticate(self):
             handle.authenticate()
 
-        def dataset_download_file(self, dataset, name, path, quiet):
-            handle.download(dataset, name, Path(path))
+        def dataset_download_file(self, dataset, name, path, **_):
+            assert dataset == "ywangscience/sdss-iii-iv"
+            handle.ask(self, name, path)
 
-    handle = types.SimpleNamespace(authenticate=lambda: None, download=None)
+    handle = types.SimpleNamespace(authenticate=lambda: None, ask=None)
     package = types.ModuleType("kaggle.api.kaggle_api_extended")
     package.KaggleApi = KaggleApi
     for name, module in {"kaggle": None, "kaggle.api": None, package.__name__: package}.items():
@@ -308,21 +309,16 @@ def test_kaggle_file_at_hand_needs_no_kaggle(tmp_path):
     assert kaggle_file("q.h5").parent.name == "sdss-iii-iv"
 
 
-@pytest.mark.parametrize("zipped", [False, True])
-def test_kaggle_file_is_downloaded_once(kaggle, tmp_path, zipped):
-    def download(dataset, name, path):
-        assert dataset == "ywangscience/sdss-iii-iv"
-        if not zipped:
-            (path / name).write_bytes(CONTENT)
-        else:
-            with zipfile.ZipFile(path / f"{name}.zip", "w") as archive:
-                archive.writestr(name, CONTENT)
+def test_kaggle_file_is_downloaded_once(kaggle, server, tmp_path):
+    def ask(api, name, path):
+        response = types.SimpleNamespace(url=f"{server.url}/{name}?signature=1", close=lambda: None)
+        api.download_file(response, f"{path}/{name}", None)
 
-    kaggle.download = download
+    kaggle.ask = ask
     path = kaggle_file("q.h5")
     assert path == tmp_path / "cache" / "q.h5" and path.read_bytes() == CONTENT
     assert list((tmp_path / "cache").iterdir()) == [path]
-    kaggle.download = None
+    kaggle.ask = None
     assert kaggle_file("q.h5") == path
 
 
@@ -346,18 +342,15 @@ class Refusal(Exception):
         (SystemExit(1), "check the internet connection"),
     ],
 )
-def test_kaggle_refusals_say_what_to_do_and_hide_tokens(kaggle, tmp_path, error, words):
-    def download(dataset, name, path):
-        (path / name).write_bytes(CONTENT[:1000])  # the package leaves half a file under the final name
+def test_kaggle_refusals_say_what_to_do_and_hide_tokens(kaggle, error, words):
+    def ask(*_):
         raise error
 
-    kaggle.download = download
+    kaggle.ask = ask
     with pytest.raises(DownloadError, match=words) as caught:
         kaggle_file("q.h5")
     assert str(caught.value).startswith("q.h5: ") and "SECRET" not in str(caught.value)
     assert caught.value.__suppress_context__
-    with pytest.raises(FileNotFoundError):
-        find_data("q.h5")  # the half is not taken for the file
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ TRIES = 4
 PAUSE = 1.0  # seconds before the second try, doubled before each further one
 ORPHAN_AGE = 900  # seconds without a write after which a partial download has lost its process
 KAGGLE_SECRETS = ("kaggle.json", "access_token", "access_token.txt", "credentials.json")
-SILENCE = 60  # seconds without any data after which the kaggle package's connection is given up
+SILENCE = 60  # seconds without any data after which a connection to Kaggle is given up
 CONNECTION_ERRORS = (
     urllib.error.URLError,
     http.client.HTTPException,
@@ -54,6 +54,14 @@ CONNECTION_ERRORS = (
     ConnectionError,
     ssl.SSLError,
 )
+
+
+KAGGLE_REFUSALS = {
+    401: "Kaggle refuses the credentials; create a new token at kaggle.com, Settings, API",
+    403: "Kaggle refuses access; log in, open {page}, accept the rules and run this again",
+    404: "there is no such file; the files are listed at {page}",
+    429: "Kaggle asks to wait: too many requests; run this again in some minutes",
+}
 
 
 class DownloadError(OSError):
@@ -94,7 +102,7 @@ def written_beside(path):
     Yields
     ------
     Path
-        ``<name>.part``, deleted again if the block fails.
+        ``<name>.<random>.tmp``, deleted again if the block fails. What killed processes left goes, too.
 
     Raises
     ------
@@ -102,24 +110,26 @@ def written_beside(path):
         Where the disk is full or the folder cannot be written; the message names the file.
     """
     path = Path(path)
-    part = path.with_name(f"{path.name}.part")
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
+        yield beside
+        os.replace(beside, path)
     except OSError as error:
         reason = error.strerror or error
         message = f"{path} cannot be written ({reason}); free some space, or choose another folder."
         raise OSError(error.errno, message) from error
     finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        for old in glob.glob(glob.escape(str(path)) + ".*.tmp"):
+            with contextlib.suppress(OSError):
+                if Path(old) == beside or time.time() - os.stat(old).st_mtime > ORPHAN_AGE:
+                    os.unlink(old)
 
 
 def write_text(path, text):
     """Write a text file so that nobody ever reads half of it (see ``written_beside``)."""
-    with written_beside(path) as part:
-        part.write_text(text, encoding="utf-8")
+    with written_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def _user_cache():
@@ -217,7 +227,7 @@ def _own_label(path):
         return str(path), None, float("nan"), float("nan")
 
 
-def fetch(url, path, sha256=None, timeout=30):
+def fetch(url, path, sha256=None, timeout=30, login=None):
     """Download a file: resumed after a cut, checked, and never left half done under its name.
 
     The bytes go to a file of this process's own, ``<name>.<random>.part``, so that two processes can fetch
@@ -234,6 +244,8 @@ def fetch(url, path, sha256=None, timeout=30):
         Checksum in hexadecimal digits.
     timeout : float
         Seconds without any data after which a try is given up.
+    login : str, optional
+        Header "Authorization", sent to this address alone and not to where it may lead.
 
     Returns
     -------
@@ -253,7 +265,7 @@ def fetch(url, path, sha256=None, timeout=30):
     part.touch()
     _take_over(path, part)
     try:
-        _transfer_with_retries(url, part, path, timeout)
+        _transfer_with_retries(url, part, path, timeout, login)
         found = _sha256(part)
         if sha256 is not None and found != sha256.lower():
             part.write_bytes(b"")
@@ -281,18 +293,17 @@ def _take_over(path, part):
     """Go on with what an earlier call left: renaming is atomic, so one process gets it."""
     for old in set(map(Path, glob.glob(glob.escape(str(path)) + "*.part"))) - {part}:
         with contextlib.suppress(OSError):
-            written = max(file.stat().st_mtime for file in (old, *old.glob("*")))  # of a folder: that of its files
-            if old == Path(f"{path}.part") or time.time() - written > ORPHAN_AGE:
+            if old == Path(f"{path}.part") or time.time() - old.stat().st_mtime > ORPHAN_AGE:
                 os.replace(old, part)
                 return
 
 
-def _transfer_with_retries(url, part, path, timeout):
+def _transfer_with_retries(url, part, path, timeout, login):
     for attempt in range(TRIES):
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
-            return _transfer(url, part, path.name, timeout)
+            return _transfer(url, part, path.name, timeout, login)
         except urllib.error.HTTPError as error:
             advice = {
                 401: "it wants a login; download the file in a browser",
@@ -314,16 +325,21 @@ def _transfer_with_retries(url, part, path, timeout):
     )
 
 
-def _transfer(url, part, name, timeout):
+def _transfer(url, part, name, timeout, login):
     """Append to ``part`` until it is as long as the server says; ConnectionError where it stays shorter."""
     held = part.stat().st_size
     headers = {"User-Agent": "workshop_utils"} | ({"Range": f"bytes={held}-"} if held else {})
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as response:
+    request = urllib.request.Request(url, headers=headers)
+    if login:
+        request.add_unredirected_header("Authorization", login)
+    with urllib.request.urlopen(request, timeout=timeout) as response:
         if response.status != 206:  # the whole file, even where we asked for the rest
             held = 0
         length = response.headers.get("Content-Length")
         total = held + int(length) if length else None
         start = response.read(512)
+        if not held and not start:
+            raise ConnectionError("nothing came")
         if not held and (response.headers.get_content_type() == "text/html" or _is_page(start)):
             raise DownloadError(f"{_shown(url)}: a web page came in place of the file; open the address in a browser.")
         bar = tqdm(
@@ -430,10 +446,10 @@ def kaggle_file(name, folder=None):
     with contextlib.suppress(FileNotFoundError):
         return find_data(name, folder)
 
-    def download(api, folder):
-        api.dataset_download_file(KAGGLE_DATASET, name, path=folder, quiet=False)
+    def ask(api, folder):
+        api.dataset_download_file(KAGGLE_DATASET, name, path=folder, force=True, quiet=True)
 
-    return _from_kaggle(name, name, download, f"datasets/{KAGGLE_DATASET}")
+    return _from_kaggle(name, cache_folder() / name, ask, f"datasets/{KAGGLE_DATASET}")
 
 
 def kaggle_competition_file(name, folder=None):
@@ -459,54 +475,59 @@ def kaggle_competition_file(name, folder=None):
         with contextlib.suppress(FileNotFoundError):
             return find_data(place, folder)
 
-    def download(api, folder):
-        api.competition_download_file(KAGGLE_COMPETITION, name, path=folder, quiet=False)
+    def ask(api, folder):
+        api.competition_download_file(KAGGLE_COMPETITION, name, path=folder, force=True, quiet=True)
 
-    return _from_kaggle(name, f"g2net/{name}", download, f"competitions/{KAGGLE_COMPETITION}")
+    return _from_kaggle(name, cache_folder() / "g2net" / name, ask, f"competitions/{KAGGLE_COMPETITION}")
 
 
-def _from_kaggle(name, place, download, page):
-    """Let the kaggle package download into a folder of this process's own; move what is whole into the cache."""
+def _from_kaggle(name, path, ask, page):
+    """Let the kaggle package log in and find the address, then fetch the file from there.
+
+    The package's own way to write a file takes the text of a server's error for a part of the file, and goes on with
+    that the next time (version 2.2.4); so it is replaced by one that keeps the address.
+    """
+    found = []
+
+    def keep(response, outfile, *args, **kwargs):
+        login = getattr(getattr(response, "request", None), "headers", {}).get("Authorization")  # none for storage
+        found.append((getattr(response, "url", None) or response.geturl(), Path(outfile).name, login))
+        response.close()
+
     api = _kaggle_api(page)
-    path = cache_folder() / place
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")  # a folder: see _take_over
-    _take_over(path, part)
-    part.mkdir(exist_ok=True)
+    api.download_file = keep
     try:
-        with _impatient_requests(), contextlib.redirect_stdout(io.StringIO()):  # it prints signed addresses
-            download(api, str(part))
-        os.replace(_whole_file(part, path.name, page), path)
-        shutil.rmtree(part)
-    except DownloadError:
-        raise
+        with _impatient_requests(), contextlib.redirect_stdout(io.StringIO()):
+            ask(api, str(path.parent))
+        url, sent, login = found[0]
+        if sent not in (path.name, f"{path.name}.zip"):
+            raise DownloadError(f"{name}: Kaggle sent another file; log in and open https://www.kaggle.com/{page}.")
+        held = fetch(url, path.with_name(f"{path.name}.zip"), timeout=SILENCE, login=login)
+        _unpack(held, path)
     except (Exception, SystemExit) as error:  # many kinds; their text may hold signed addresses, so do not show it
+        if isinstance(error, DownloadError) and error.status not in KAGGLE_REFUSALS:
+            raise
         raise _kaggle_error(name, error, page) from None
-    finally:  # keep what came for the next call
-        with contextlib.suppress(OSError):
-            os.rmdir(part)
-        with contextlib.suppress(OSError):
-            os.replace(part, f"{path}.part")
-        shutil.rmtree(part, ignore_errors=True)
     return path
 
 
-def _whole_file(folder, name, page):
-    """Find the file that the kaggle package downloaded into a folder, unpacked."""
-    files = [file for file in folder.iterdir() if file.name in (name, f"{name}.zip")]
-    if not files:  # an address of another name: nothing to trust
-        shutil.rmtree(folder)
-        raise DownloadError(f"{name}: Kaggle sent another file; log in, open https://www.kaggle.com/{page}.")
-    with files[0].open("rb") as file:
-        start = file.read(512)
-    if _is_page(start):
-        shutil.rmtree(folder)
-        message = f"{name}: a web page came in place of the file; log in and open https://www.kaggle.com/{page}."
-        raise DownloadError(message)
-    if start[:4] == b"PK\3\4":
-        archive = files[0].rename(folder / f"{name}.zip")
-        unzip(archive, name, folder / name)
-    return folder / name
+def _unpack(held, path):
+    """Bring what Kaggle sent to its place: it is zipped or not, as Kaggle likes."""
+    try:
+        with held.open("rb") as file:
+            zipped = file.read(4) == b"PK\3\4"
+        if zipped:
+            unzip(held, path.name, path)
+        else:
+            os.replace(held, path)
+    except FileNotFoundError:
+        if not path.is_file():  # another process was faster
+            raise
+    except DownloadError:
+        held.unlink(missing_ok=True)  # so that the next call downloads it again
+        raise
+    finally:
+        Path(f"{held}.sha256").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -572,16 +593,11 @@ def _check_permissions():
 def _kaggle_error(name, error, page):
     status = getattr(getattr(error, "response", None), "status_code", getattr(error, "status", None))
     page = f"https://www.kaggle.com/{page}"
-    reason = {
-        401: "Kaggle refuses the credentials; create a new token at kaggle.com, Settings, API",
-        403: f"Kaggle refuses access; log in, open {page}, accept the rules and run this again",
-        404: f"there is no such file; the files are listed at {page}",
-        429: "Kaggle asks to wait: too many requests; run this again in some minutes",
-    }.get(
+    reason = KAGGLE_REFUSALS.get(
         status,
         f"the download failed ({type(error).__name__}); check the internet connection (on Kaggle: Settings, "
         "Internet on) and run this again, it goes on where it stopped",
-    )
+    ).format(page=page)
     if getattr(error, "errno", None) == errno.ENOSPC:
         reason = f"the disk is full; free some space in {cache_folder()}, or set WORKSHOP_CACHE to another folder"
     return DownloadError(f"{name}: {reason}.", status)
@@ -596,11 +612,12 @@ def unzip(archive, name, path):
             member = next((member for member in files.namelist() if Path(member).name == name), None)
             if member is None:
                 raise DownloadError(f"{archive}: it holds no {name}; delete it and download it again.")
-            with files.open(member) as source, written_beside(path) as part, part.open("wb") as target:
+            with files.open(member) as source, written_beside(path) as beside, beside.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):  # damaged, locked, unknown
         raise DownloadError(f"{archive}: it is damaged; delete it and download it again.") from None
-    Path(archive).unlink()
+    with contextlib.suppress(OSError):  # another process may be reading it
+        Path(archive).unlink()
 
 
 def _leads_out(member):

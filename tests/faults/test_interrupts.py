@@ -1,0 +1,243 @@
+"""Closed lids and lost kernels: a training that is killed at any moment goes on, and ends with the same weights."""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from workshop_utils.training import load_checkpoint, predict, save_checkpoint, train
+
+SCRIPT = textwrap.dedent("""
+    import sys
+    import torch
+    from torch import nn
+    from workshop_utils import training
+
+    def network():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv1d(1, 4, 9), nn.BatchNorm1d(4), nn.ReLU(), nn.Flatten(), nn.Linear(224, 300),
+                             nn.ReLU(), nn.Linear(300, 300), nn.ReLU(), nn.Linear(300, 1))
+
+    def batches(step):
+        rng = torch.Generator().manual_seed(step)
+        x = torch.randn(16, 1, 64, generator=rng)
+        return x, x.mean(2)
+
+    if __name__ == "__main__":
+        torch.set_num_threads(1)
+        training.SAVE_EVERY = 0  # so that about half of the time goes into writing checkpoints
+        print("start", flush=True)
+        training.train(network(), batches, nn.functional.mse_loss, int(sys.argv[2]), checkpoint=sys.argv[1])
+""")
+STEPS = 60
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no signals to send")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The script as a module, and the weights of a run that nobody broke."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "interrupted_run.py").write_text(SCRIPT)
+    sys.path.insert(0, str(folder))
+    import interrupted_run
+
+    sys.path.remove(str(folder))
+    whole = interrupted_run.network()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums in another order differ in the last digit
+    train(whole, interrupted_run.batches, nn.functional.mse_loss, STEPS)
+    torch.set_num_threads(threads)
+    return interrupted_run, whole.state_dict()
+
+
+def start(run, state):
+    """Start the training in a process of its own; return when it trains."""
+    command = [sys.executable, run.__file__, str(state), str(STEPS)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process.stdout.readline()
+    return process
+
+
+@posix
+def test_killed_at_random_moments_it_ends_with_the_same_weights(run, tmp_path, full, count):
+    """Killed again and again, at moments spread over the whole training, each time resumed in a new process."""
+    run, whole = run
+    rng = random.Random(7)
+    kills, writing, folder = 0, 0, tmp_path / "0"
+    while kills < (20 if full else 3):
+        process = start(run, folder / "state.safetensors")
+        while not folder.exists() and process.poll() is None:  # Adam takes a second to import
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
+        if process.wait() == -signal.SIGKILL:
+            kills += 1
+            writing += (folder / "state.safetensors.part").exists()
+        else:  # it ended before: begin anew
+            assert_same(run, whole, folder / "state.safetensors")
+            folder = tmp_path / str(kills)
+    assert start(run, folder / "state.safetensors").wait() == 0
+    assert_same(run, whole, folder / "state.safetensors")
+    count("trainings killed at a random moment and resumed to the same weights", kills)
+    count("of these killed while a checkpoint was being written", writing)
+
+
+def assert_same(run, whole, state):
+    resumed = run.network()
+    history = train(resumed, run.batches, nn.functional.mse_loss, STEPS, checkpoint=state)
+    assert history.step.iloc[-1] == STEPS
+    assert all(torch.equal(value, whole[name]) for name, value in resumed.state_dict().items())
+
+
+@posix
+@pytest.mark.parametrize("moment", ["before", "during", "after", "renamed"])
+def test_killed_while_a_checkpoint_is_written(run, tmp_path, moment, full, count):
+    """Killed just before the file is written, with half of it written, before it is renamed, and just after."""
+    if moment != "during" and not full:
+        pytest.skip("only with --full")
+    run, whole = run
+    script = tmp_path / "deadly.py"
+    script.write_text(textwrap.dedent(f"""
+        import os, pathlib, signal, sys
+        sys.path.insert(0, {str(pathlib.Path(run.__file__).parent)!r})
+        import torch
+        from torch import nn
+        from interrupted_run import batches, network
+        from workshop_utils import training
+        torch.set_num_threads(1)
+        training.SAVE_EVERY = 0
+        moment, writes = sys.argv[2], 0
+        write_bytes, replace = pathlib.Path.write_bytes, os.replace
+
+        def die():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        def deadly_write(path, data):
+            global writes
+            writes += 1
+            last = writes == 8
+            if last and moment == "before":
+                die()
+            write_bytes(path, data[: len(data) // 2] if last and moment == "during" else data)
+            if last and moment in ("during", "after"):
+                die()
+
+        def deadly_replace(source, target):
+            replace(source, target)
+            if writes == 8:
+                die()
+
+        pathlib.Path.write_bytes, os.replace = deadly_write, deadly_replace
+        training.train(network(), batches, nn.functional.mse_loss, {STEPS}, checkpoint=sys.argv[1])
+    """))
+    state = tmp_path / "state" / "state.safetensors"
+    dead = subprocess.run([sys.executable, script, state, moment], capture_output=True)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr.decode()
+    assert state.exists()
+    assert start(run, state).wait() == 0
+    assert_same(run, whole, state)
+    assert [path.name for path in state.parent.iterdir()] == [state.name]
+    count("trainings killed at a chosen moment of a checkpoint's writing", 1)
+
+
+@posix
+def test_ctrl_c_leaves_a_usable_model(run, tmp_path, full, count):
+    """Ctrl-C ends the training in good order; what it leaves is whole, and a new run goes on from there."""
+    run, whole = run
+    rng = random.Random(8)
+    for i in range(8 if full else 1):
+        state = tmp_path / str(i) / "state.safetensors"
+        process = start(run, state)
+        while not state.exists():
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.1))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert_same(run, whole, state)
+        count("trainings ended by Ctrl-C, usable and resumed")
+
+
+def test_stop_button_of_a_notebook_leaves_a_usable_model(tmp_path, count):
+    """The stop button interrupts the kernel while a cell trains; the next cell uses and saves the network."""
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    try:
+        client.execute("import torch; from torch import nn; from workshop_utils import training\n"
+                       "net = nn.Linear(3, 1); x = torch.randn(8, 3)\n"
+                       "history = training.train(net, lambda step: (x, x[:, :1]), nn.functional.mse_loss, 10**9)")
+        deadline = time.monotonic() + 60
+        while "batch" not in output(client.get_iopub_msg(timeout=60)) and time.monotonic() < deadline:
+            pass  # the progress bar shows that it trains
+        time.sleep(0.3)
+        manager.interrupt_kernel()
+        reply = client.execute_interactive(
+            "training.save_checkpoint(net, 'net.safetensors', {}); assert history.step.iloc[-1] > 0", timeout=60)
+        assert reply["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    network = nn.Linear(3, 1)
+    load_checkpoint(network, tmp_path / "net.safetensors")
+    assert predict(network, torch.randn(4, 3)).isfinite().all()
+    count("trainings ended by the notebook's stop button, usable")
+
+
+def output(message):
+    return message["content"].get("text", "") if message["msg_type"] == "stream" else ""
+
+
+def test_stopped_during_validation_and_between_batches(count, capsys):
+    """Ctrl-C may come anywhere: in the batch, in the loss, in the validation."""
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    def batches(step):
+        return torch.ones(4, 3), torch.zeros(4, 1)
+
+    good = nn.functional.mse_loss
+    for kwargs in ({"batches": stop, "loss": good}, {"batches": batches, "loss": stop},
+                   {"batches": batches, "loss": good, "validate": stop, "every": 3}):
+        network = nn.Linear(3, 1)
+        history = train(network, steps=10, **kwargs) if "validate" not in kwargs else None
+        if history is None:
+            calls = iter([stop])
+            kwargs["validate"] = lambda _, calls=calls: next(calls, lambda: 0.0)()
+            history = train(network, steps=10, **kwargs)
+        assert not network.training and all(value.isfinite().all() for value in network.state_dict().values())
+        assert "Stopped by hand" in capsys.readouterr().out
+        count("trainings ended by Ctrl-C, usable and resumed")
+
+
+def test_a_network_saved_over_an_old_one_is_one_or_the_other(tmp_path, monkeypatch, count):
+    """Killed between any two system calls of save_checkpoint, the file under the name is whole."""
+    path = tmp_path / "net.safetensors"
+    old, new = nn.Linear(3, 1), nn.Linear(3, 1)
+    save_checkpoint(old, path, {"name": "old"})
+    replace, survived = os.replace, 0
+    for stop_at in range(4):
+        calls = iter(range(10))
+
+        def interrupted(source, target, calls=calls, stop_at=stop_at):
+            if next(calls) == stop_at:
+                raise KeyboardInterrupt
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", interrupted)
+        try:
+            save_checkpoint(new, path, {"name": "new"})
+        except KeyboardInterrupt:
+            survived += 1
+        card = load_checkpoint(nn.Linear(3, 1), path)
+        assert card["name"] in ("old", "new")
+        assert not list(tmp_path.glob("*.part"))
+    assert survived == 2  # the network and its card
+    count("interrupted writes that left the old file or the new one", survived)
