@@ -182,7 +182,7 @@ def test_band_pass_keeps_the_band_and_its_phase():
     inside = 1e-21 * torch.sin(2 * math.pi * 100 * time)
     outside = 1e-19 * torch.sin(2 * math.pi * 5 * time) + 1e-21 * torch.sin(2 * math.pi * 900 * time)
     out = strain.band_pass(inside + outside)
-    assert out.dtype == torch.float32 and (out - inside).abs().max() < 1e-23
+    assert out.dtype == torch.float32 and (out - inside).abs().max() < 2e-23
     batch = strain.band_pass((inside + outside).expand(2, 3, -1))
     torch.testing.assert_close(batch[1, 2], out)
 
