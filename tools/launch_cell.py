@@ -62,11 +62,12 @@ def write_cells(path):
     """Put the links first and the launch cell before all other code of one notebook."""
     book = nbformat.read(path, as_version=4)
     book.cells = [cell for cell in book.cells if cell.get("id") != "links"]
-    book.cells.insert(0, new_markdown_cell(links(path), id="links"))
+    skip = {"slideshow": {"slide_type": "skip"}}
+    book.cells.insert(0, new_markdown_cell(links(path), id="links", metadata=skip))
     first = next((i for i, cell in enumerate(book.cells) if cell.cell_type == "code"), len(book.cells))
     if first < len(book.cells) and "google.colab" in book.cells[first].source:
         del book.cells[first]
-    book.cells.insert(first, new_code_cell(launch_cell(), id="launch"))
+    book.cells.insert(first, new_code_cell(launch_cell(), id="launch", metadata=skip))
     part = path.with_suffix(".part")
     nbformat.write(book, part)
     os.replace(part, path)
