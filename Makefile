@@ -5,13 +5,18 @@ PY := .venv/bin/python
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab checkpoints clean
+.PHONY: help course test lab checkpoints student instructor slides site browser clean
 
 help:
 	@echo "make course       run every notebook, print the table  (PROFILE=ci|laptop|gpu, now $(PROFILE))"
 	@echo "make test         check the code and every notebook in its shortest form"
 	@echo "make lab          open the notebooks in JupyterLab"
 	@echo "make checkpoints  train again the networks that lie in data/checkpoints"
+	@echo "make student      notebooks without solutions, for learners          -> _build/student"
+	@echo "make instructor   notebooks with solutions and speaker notes open    -> _build/instructor"
+	@echo "make slides       slides of every notebook, that need no network     -> _build/slides"
+	@echo "make site         the executed course as a web site, links checked   -> _build/site"
+	@echo "make browser      run every notebook in JupyterLab, driven by headless Chromium"
 	@echo "make clean        remove what the commands above wrote, .venv included"
 
 course: $(INSTALLED)
@@ -27,6 +32,19 @@ lab: $(INSTALLED)
 checkpoints: $(INSTALLED)
 	$(PY) tools/make_checkpoints.py
 
+student instructor: $(INSTALLED)
+	$(PY) tools/publish.py $@
+
+slides: .venv/extras
+	$(PY) tools/publish.py slides $(PROFILE)
+
+site: .venv/extras
+	$(PY) tools/build_site.py $(PROFILE)
+
+# Needs Chromium and chromedriver (Debian: apt install chromium chromium-driver).
+browser: .venv/extras
+	WORKSHOP_PROFILE=ci $(PY) -m pytest tests/browser --override-ini python_files="lab_*.py" -v
+
 clean:
 	rm -rf .venv _build
 
@@ -36,4 +54,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	test -x .venv/bin/pip || $(PYTHON) -m venv .venv
 	@echo "Installing into .venv: a few minutes and about 2 GB, once."
 	$(PY) -m pip --disable-pip-version-check install -c constraints.txt -e ".[test]"
+	@touch $@
+
+.venv/extras: $(INSTALLED)
+	$(PY) -m pip --disable-pip-version-check install -c constraints.txt -e ".[test,site,browser]"
 	@touch $@

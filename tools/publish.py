@@ -157,8 +157,8 @@ def slides(book):
             used += lines(cell)
             after_figure = has_figure(cell)  # what to see in it may be a little long and stays beside it
         cell.metadata["slideshow"] = {"slide_type": kind}
-        if has_figure(cell):
-            cell.metadata["transient"] = {"remove_source": True}  # its code is in the notebook
+        if cell.get("outputs") and "show-code" not in tags(cell):
+            cell.metadata["transient"] = {"remove_source": True}  # what it shows says enough
     return book
 
 
