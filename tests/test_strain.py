@@ -209,6 +209,12 @@ def test_whitening_by_a_measured_asd_of_any_resolution():
     torch.testing.assert_close(two, whiten(record, strain.measure_asd(record), alpha=0.02)[:2])
 
 
+def test_an_asd_of_twice_the_resolution_is_read_at_the_right_frequencies():
+    fine = strain.design_asd(np.linspace(0, 1024, 2 * N_SAMPLES + 1))
+    sample = noise(2, dtype=torch.float64)
+    torch.testing.assert_close(whiten(sample, fine), whiten(sample))
+
+
 def test_whitening_in_single_precision_is_as_good_as_double():
     sample = noise(5, dtype=torch.float64)
     assert (whiten(sample) - whiten(sample.float())).abs().max() < 1e-3
@@ -415,6 +421,11 @@ def test_read_g2net_refuses(tmp_path, case):
     with pytest.raises(StrainError, match=f"{IDS[1]}.npy: .*({words})") as caught:
         read_g2net(table["file"])
     assert "\n" not in str(caught.value)
+
+
+def test_g2net_ids_that_all_look_like_numbers(tmp_path):
+    folder, _ = write_g2net(tmp_path, ids=IDS[1:3])
+    assert list(g2net_labels(folder)["id"]) == IDS[1:3]
 
 
 def test_read_g2net_allows_a_detector_that_was_off(tmp_path):

@@ -543,7 +543,6 @@ def resample(strain, rate):
     strain = strain[: len(strain) // step * step]
     n = len(strain) * SAMPLE_RATE // rate
     level = np.linspace(strain[0], strain[-1], len(strain))
-    waves = np.fft.rfft(np.concatenate([strain - level, (level - strain)[::-1]]))[: n + 1]
-    waves[-1] = 0  # at 1,024 Hz itself
+    waves = np.fft.rfft(np.concatenate([strain - level, (level - strain)[::-1]]))[:n]
     time = np.arange(n) * rate / SAMPLE_RATE
     return np.fft.irfft(waves, 2 * n)[:n] * n / len(strain) + np.interp(time, np.arange(len(strain)), level)
