@@ -189,41 +189,6 @@ def test_notebook_is_stored_without_outputs_but_those_compared(path):
     assert compared, "no cell is tagged nbval-check-output"
 
 
-def test_launch_cell_does_nothing_on_a_plain_machine(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise AssertionError("the launch cell started a program")
-
-    monkeypatch.setattr(subprocess, "run", refuse)
-    exec(launch.launch_cell(), {})
-
-
-def test_launch_cell_installs_on_colab_and_explains_a_failure(monkeypatch):
-    asked = []
-
-    def fail(command, **kwargs):
-        asked.append(command)
-        return subprocess.CompletedProcess(command, 1, stdout="", stderr="no network")
-
-    monkeypatch.setitem(sys.modules, "google.colab", sys)
-    monkeypatch.setattr(subprocess, "run", fail)
-    with pytest.raises(RuntimeError, match="Internet"):
-        exec(launch.launch_cell(), {})
-    assert asked[0][0] == sys.executable
-    assert asked[0][-1] == "git+" + project()["urls"]["Repository"]
-
-
-def test_writing_cells_twice_changes_nothing(tmp_path):
-    path = tmp_path / "00_try.ipynb"
-    cells = [nbformat.v4.new_markdown_cell("# Try"), nbformat.v4.new_code_cell("print(1)")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    launch.write_cells(path)
-    once = path.read_text(encoding="utf-8")
-    launch.write_cells(path)
-    assert path.read_text(encoding="utf-8") == once
-    sources = [cell.source for cell in nbformat.read(path, as_version=4).cells]
-    assert sources == [launch.links(path), "# Try", launch.launch_cell(), "print(1)"]
-
-
 # make course --------------------------------------------------------------------------------------
 
 

@@ -1,39 +1,61 @@
-"""Write the launch cell and the links to Colab and Binder into every notebook.
+"""Write the launch cell and the badges of Binder, Colab and Kaggle into every notebook.
 
     python tools/launch_cell.py
+    python tools/launch_cell.py OWNER/NAME      first make this the repository, everywhere: for a fork
 
 Owner and name of the repository stand in one place: [project.urls] of pyproject.toml.
 """
 
-import os
 import pathlib
+import re
+import sys
 import tomllib
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from workshop_utils.sources import write_text
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 CELL = """\
-# On Colab and Kaggle this cell installs the course's package. Anywhere else it does nothing.
+# On Colab and Kaggle this cell installs the course's package, and leaves theirs as they are. Elsewhere it does nothing.
 import os
 import subprocess
 import sys
+import tempfile
 
 if "google.colab" in sys.modules or os.path.isdir("/kaggle/working"):
-    source = "git+{repository}"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", source]
-    done = subprocess.run(pip, capture_output=True, text=True)
+    pip = [sys.executable, "-m", "pip"]
+    with tempfile.NamedTemporaryFile("w", delete=False) as theirs:  # the versions to keep
+        subprocess.run([*pip, "list", "--format=freeze"], stdout=theirs)
+    install = [*pip, "install", "--quiet", "--constraint", theirs.name, "git+{repository}"]
+    done = subprocess.run(install, capture_output=True, text=True)
     if done.returncode:
         print(done.stderr)
-        raise RuntimeError("No package. On Kaggle, switch on Settings -> Internet; then run this cell again.")
+        raise RuntimeError("No package. On Kaggle: Session options (right), Internet on; then run this cell again.")
 """
 
-LINKS = (
-    "Open this notebook in "
-    "[Colab](https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name}) "
-    "or on [Binder](https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/notebooks/{name})"
-)
+# Badge, its picture, where it leads. Without a network the badge's name shows in the picture's place.
+BADGES = [
+    (
+        "Binder",
+        "https://mybinder.org/badge_logo.svg",
+        "https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/notebooks/{name}",
+    ),
+    (
+        "Colab",
+        "https://colab.research.google.com/assets/colab-badge.svg",
+        "https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name}",
+    ),
+    (
+        "Kaggle",
+        "https://kaggle.com/static/images/open-in-kaggle.svg",
+        "https://kaggle.com/kernels/welcome?src=https://github.com/{slug}/blob/main/notebooks/{name}",
+    ),
+]
+# Besides the notebooks, the files that name the repository.
+NAMED_IN = "pyproject.toml README.md CITATION.cff INSTRUCTORS.md CONTRIBUTING.md".split()
 
 
 def notebooks():
@@ -52,10 +74,25 @@ def launch_cell():
     return CELL.format(repository=repository()).strip()
 
 
+def slug():
+    """Owner and name of the repository, OWNER/NAME."""
+    return repository().removeprefix("https://github.com/")
+
+
 def links(path):
-    """Markdown line that stands at the top of the notebook at `path`."""
-    slug = repository().removeprefix("https://github.com/")
-    return LINKS.format(slug=slug, name=path.name)
+    """Markdown line of badges that stands at the top of the notebook at `path`."""
+    badges = [f"[![Open in {site}]({picture})]({link})" for site, picture, link in BADGES]
+    return " ".join(badges).format(slug=slug(), name=path.name)
+
+
+def move(new):
+    """Write OWNER/NAME of another repository wherever this one's stands, but in the notebooks."""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", new):
+        sys.exit(f"{new!r} is not of the form OWNER/NAME, as in {slug()}.")
+    old = slug()
+    for name in NAMED_IN:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        write_text(ROOT / name, text.replace(old, new))
 
 
 def write_cells(path):
@@ -68,12 +105,12 @@ def write_cells(path):
     if first < len(book.cells) and "google.colab" in book.cells[first].source:
         del book.cells[first]
     book.cells.insert(first, new_code_cell(launch_cell(), id="launch", metadata=skip))
-    part = path.with_suffix(".part")
-    nbformat.write(book, part)
-    os.replace(part, path)
+    write_text(path, nbformat.writes(book) + "\n")
 
 
 if __name__ == "__main__":
+    for new in sys.argv[1:2]:
+        move(new)
     for path in notebooks():
         write_cells(path)
         print(path.relative_to(ROOT))
