@@ -1,0 +1,14 @@
+"""For nbval: a notebook whose kernel takes more memory than a free Binder gives fails."""
+
+import pytest
+from run_course import MEMORY, peak_memory
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Look at the kernel after the last cell of each notebook, before it is stopped."""
+    kernel = getattr(item.parent, "kernel", None)
+    last = kernel and kernel.is_alive() and getattr(nextitem, "parent", None) is not item.parent
+    peak = peak_memory(kernel.km.provisioner.pid) if last else 0
+    yield
+    assert peak < MEMORY, f"{item.parent.name}: the kernel took {peak:.2f} GB of memory, more than {MEMORY} GB"
