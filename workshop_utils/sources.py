@@ -208,14 +208,28 @@ def real_spectra(classes=("QSO",), folder=None):
     except FileNotFoundError:
         return pd.DataFrame(columns=columns)
     if (sdss / "labels.csv").is_file():
-        table = pd.read_csv(sdss / "labels.csv").reindex(columns=columns)
-        table["file"] = [str(sdss / name) for name in table["file"]]
-        table = table[[Path(name).is_file() for name in table["file"]]]
+        table = _read_labels(sdss / "labels.csv").reindex(columns=columns)
     else:
         table = pd.DataFrame([_own_label(path) for path in sorted(sdss.glob("spec-*.fits"))], columns=columns)
     if classes is not None:
         table = table[table["class"].isin(classes)]
     return table.reset_index(drop=True)
+
+
+def _read_labels(path):
+    """Read labels.csv: the rows whose file lies in the folder of the table, each once, with its full path."""
+    try:
+        table = pd.read_csv(path, dtype={"file": str})
+    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(f"{path}: no table that can be read ({error}); write it again.") from None
+    if not {"file", "class", "z"} <= set(table):
+        raise ValueError(f"{path}: the columns are {', '.join(map(str, table))[:200]}; it needs file, class, z.")
+    numbers = pd.to_numeric(table["z"], errors="coerce")
+    if (strange := table["z"][numbers.isna() & table["z"].notna()]).size:
+        raise ValueError(f"{path}: z is {strange.iloc[0]!r} in row {strange.index[0] + 2}, which is no number.")
+    table = table.assign(z=numbers).dropna(subset="file").drop_duplicates("file")
+    inside = [not _leads_out(name) and (path.parent / name).is_file() for name in table["file"]]
+    return table[inside].assign(file=lambda rows: [str(path.parent / name) for name in rows["file"]])
 
 
 def _own_label(path):
@@ -609,7 +623,7 @@ def unzip(archive, name, path):
         with zipfile.ZipFile(archive) as files:
             if any(_leads_out(member) for member in files.namelist()):
                 raise DownloadError(f"{archive}: it holds paths that lead out of its folder; do not use it.")
-            member = next((member for member in files.namelist() if Path(member).name == name), None)
+            member = next((member for member in files.namelist() if member.split("/")[-1] == name), None)
             if member is None:
                 raise DownloadError(f"{archive}: it holds no {name}; delete it and download it again.")
             with files.open(member) as source, written_beside(path) as beside, beside.open("wb") as target:

@@ -26,6 +26,7 @@ MAD_TO_SIGMA = 1.4826  # median absolute deviation -> standard deviation of a Ga
 SPIKE_SIGMAS = 6.0  # a spike stands at least so far above the noise ...
 SPIKE_EDGE = 0.65  # ... and falls by this share of its height within one pixel, as no spectral line does
 SPIKE_WIDTHS = (1, 2, 3)  # pixels
+MIN_PIXELS = 100  # fewer usable pixels hold no redshift: read_sdss() refuses them
 EDGE_PIXELS = 50  # the value outside a spectrum's coverage is the median of so many pixels at its end
 
 ROW_COLUMNS = ("class", "z", "sn_median_all", "sn_median")  # what we read in the table with the redshift
@@ -121,7 +122,13 @@ def resample(loglam, flux, ivar):
     new_flux[above] = np.median(flux[good][-EDGE_PIXELS:])
     new_ivar = np.where(good, ivar, 0)[nearest.clip(first, last)]
     new_ivar[below | above] = 0
-    return new_flux.astype(np.float32), new_ivar.astype(np.float32)
+    return to_float32(new_flux), to_float32(new_ivar)
+
+
+def to_float32(values):
+    """Return values as float32; those too large for it become the largest it knows, rather than inf."""
+    largest = np.finfo(np.float32).max
+    return values.clip(-largest, largest).astype(np.float32)
 
 
 def usable(flux, ivar):
@@ -168,17 +175,42 @@ def read_sdss(path):
     """
     coadd, row = read_tables(Path(path))
     try:
-        loglam, flux, ivar = (np.array(coadd[name], np.float64) for name in ("loglam", "flux", "ivar"))
+        loglam, flux, ivar = (numbers(coadd[name], name) for name in ("loglam", "flux", "ivar"))
         check_arrays(loglam, flux, ivar)
         good = usable(flux, ivar)
-        sn = np.median(flux[good] * np.sqrt(ivar[good])) if good.any() else np.nan
+        check_content(flux[good])
         new_flux, new_ivar = resample(loglam, flux, np.where(find_spikes(flux, ivar), 0, ivar))
+        sn = np.median(flux[good] * np.sqrt(ivar[good]))
     except SpectrumError as error:
         raise SpectrumError(f"{path}: {error}.") from None
-    stored = [row[name] for name in ("sn_median_all", "sn_median") if name in row and np.ndim(row[name]) == 0]
+    stored = [number(row.get(name)) for name in ("sn_median_all", "sn_median")]
     sn = next((value for value in stored if np.isfinite(value)), sn)
     kind = str(row.get("class", "")).strip()
-    return Spectrum(new_flux, new_ivar, float(row.get("z", np.nan)), kind, float(sn))
+    return Spectrum(new_flux, new_ivar, number(row.get("z")), kind, float(sn))
+
+
+def numbers(column, name):
+    """Return a column of a table as float64, or raise SpectrumError if it holds no numbers."""
+    try:
+        return np.array(column, np.float64)
+    except (TypeError, ValueError):
+        raise SpectrumError(f"{name} does not hold numbers; give a spec-PLATE-MJD-FIBER.fits file of SDSS") from None
+
+
+def number(value):
+    """Return a table's entry as float; nan if it is none."""
+    try:
+        return float(value) if np.ndim(value) == 0 else np.nan
+    except (TypeError, ValueError):
+        return np.nan
+
+
+def check_content(flux):
+    """Raise SpectrumError where the usable pixels (n,) are too few, or all the same, to say anything about a source."""
+    if 0 < len(flux) < MIN_PIXELS:
+        raise SpectrumError(f"only {len(flux)} usable pixels (ivar > 0); use a spectrum with {MIN_PIXELS} or more")
+    if len(flux) and flux.min() == flux.max():
+        raise SpectrumError(f"flux is {flux[0]:g}, the same in every pixel; nothing can be measured in it")
 
 
 def read_tables(path):
@@ -285,17 +317,36 @@ def open_kaggle(path, columns=()):
         file = h5py.File(path, "r")
     except OSError:
         raise SpectrumError(f"{path}: not a whole HDF5 file; unzip it or download it again.") from None
-    missing = [name for name in ("flux", *columns) if name not in file]
-    if missing:
-        problem = f"no data set {', '.join(missing)}; the file holds {', '.join(file) or 'nothing'}"
-    elif file["flux"].ndim != 2 or file["flux"].shape[1] != N_PIXELS:
-        problem = f"flux has the shape {file['flux'].shape}, not (spectra, {N_PIXELS} pixels)"
-    elif any(file[name].shape != file["flux"].shape[:1] for name in columns):
-        problem = f"flux has {len(file['flux'])} rows, but its labels have other lengths"
-    else:
+    try:
+        problem = kaggle_problem(file, columns)
+    except Exception:  # h5py raises many kinds for a damaged file
+        problem = "it is damaged"
+    if not problem:
         return file
     file.close()
     raise SpectrumError(f"{path}: {problem}; take a file of kaggle.com/datasets/ywangscience/sdss-iii-iv.")
+
+
+def kaggle_problem(file, columns):
+    """Say what is wrong with the data sets of an open Kaggle file, or nothing ("")."""
+    missing = [name for name in ("flux", *columns) if not isinstance(file.get(name), h5py.Dataset)]
+    if missing:
+        return f"no data set {', '.join(missing)}; the file holds {', '.join(file) or 'nothing'}"
+    if file["flux"].ndim != 2 or file["flux"].shape[1] != N_PIXELS:
+        return f"flux has the shape {file['flux'].shape}, not (spectra, {N_PIXELS} pixels)"
+    if any(file[name].shape != file["flux"].shape[:1] for name in columns):
+        return f"flux has {len(file['flux'])} rows, but its labels have other lengths"
+    strange = [name for name in ("flux", *columns) if file[name].dtype.kind not in "fiu"]
+    return f"{strange[0]} holds {file[strange[0]].dtype}, not numbers" if strange else ""
+
+
+def kaggle_read(path, data, rows=slice(None)):
+    """Read rows of a data set, in the byte order of this machine; SpectrumError where the file is damaged there."""
+    try:
+        values = data[rows]
+    except (OSError, RuntimeError, ValueError):
+        raise SpectrumError(f"{path}: it is damaged and cannot be read to the end; download it again.") from None
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def kaggle_labels(path, z_conf=3, classes=(3, 30)):
@@ -315,7 +366,7 @@ def kaggle_labels(path, z_conf=3, classes=(3, 30)):
         Columns row (in the file), z, thing_id, sn, class_person, plate, mjd, fiberid.
     """
     with open_kaggle(path, KAGGLE_LABELS) as file:
-        table = pd.DataFrame({name: file[name][:] for name in KAGGLE_LABELS})
+        table = pd.DataFrame({name: kaggle_read(path, file[name]) for name in KAGGLE_LABELS})
     table = table.rename(columns={"z_vi": "z", "sn_median_all": "sn"}).rename_axis("row").reset_index()
     seen = np.isfinite(table["z"]) & (table["z"] > -0.1)  # -1 and -999 stand for "not inspected"
     keep = seen & (table["z_conf"] >= z_conf) & table["class_person"].isin(classes)
@@ -349,7 +400,7 @@ def kaggle_blocks(path, rows, block=1024):
             wanted, place = np.unique(rows[start : start + block], return_inverse=True)
             # reading over 8 unwanted rows is cheaper than a new read
             runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > 8) + 1)
-            parts = [file["flux"][run[0] : run[-1] + 1][run - run[0]] for run in runs]
+            parts = [kaggle_read(path, file["flux"], slice(run[0], run[-1] + 1))[run - run[0]] for run in runs]
             yield np.concatenate(parts).astype(np.float32, copy=False)[place]
 
 

@@ -25,6 +25,7 @@ NOISE_START = 10.0  # Hz: neither the design tables nor the competition's noise 
 LOW, HIGH = 20.0, 500.0  # Hz: the band of the paper
 LIGHT_SPEED = 299792458.0  # m/s, exact by definition of the metre
 LARGEST = 1e-15  # no strain is as large; whitened data, of order 1, are
+SMALLEST = 1e-27  # nor is the noise of any detector so small; float32 ends at 1e-45
 DATA_QUALITY = ("DATA", "CBC_CAT1")  # GWOSC: data are there; no severe fault of the detector
 
 TREE = f"Take train/ and training_labels.csv of kaggle.com/competitions/{KAGGLE_COMPETITION}"
@@ -326,6 +327,12 @@ def check_strain(strain):
             f"sample {sample}, {DETECTORS[detector]}: values up to {peak[sample, detector]:.2g} are no strain, which "
             "is of order 1e-21; this looks whitened or rescaled, give it as recorded."
         )
+    if ((0 < peak) & (peak < SMALLEST)).any():
+        sample, detector = ((0 < peak) & (peak < SMALLEST)).nonzero()[0].tolist()
+        raise StrainError(
+            f"sample {sample}, {DETECTORS[detector]}: values of {peak[sample, detector]:.2g} at most are no strain, "
+            "which is of order 1e-21; this looks rescaled, give it as recorded."
+        )
     if (peak.amax(-1) == 0).any():
         sample = int((peak.amax(-1) == 0).nonzero()[0])
         raise StrainError(f"sample {sample}: all three detectors are zero; leave out what was not recorded.")
@@ -453,7 +460,8 @@ def _read_npy(path):
     try:  # a map, so that a header that lies about the length allocates nothing; pickled objects are refused
         strain = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # of many kinds for a damaged file
-        raise StrainError(f"{path}: no whole .npy file of numbers ({error}); download it again.") from None
+        reason = " ".join(str(error).split())
+        raise StrainError(f"{path}: no whole .npy file of numbers ({reason}); download it again.") from None
     try:
         if np.shape(strain) != (len(DETECTORS), N_SAMPLES):
             raise StrainError(
@@ -515,10 +523,13 @@ def _quality(file):
 def _check_record(strain, rate, quality):
     if strain.ndim != 1 or len(strain) < 2:
         raise StrainError(f"strain of the shape {strain.shape}; it must be one row of samples.")
-    if round(rate) < SAMPLE_RATE or abs(rate - round(rate)) > 1e-6 * rate:
+    if not np.isfinite(rate) or round(rate) < SAMPLE_RATE or abs(rate - round(rate)) > 1e-6 * rate:
         raise StrainError(f"sampled at {rate:g} Hz; take a file of 4,096 or 16,384 Hz from gwosc.org.")
     bad = {"": ~np.isfinite(strain)} | {name: np.repeat(~good, round(rate)) for name, good in quality.items()}
     for name, gaps in bad.items():
+        if len(gaps) != len(strain):
+            seconds = f"{len(strain) / rate:g} s of strain, but {len(gaps) / rate:g} s of flags"
+            raise StrainError(f"{seconds}; download it again.")
         if gaps.any():
             first = int(gaps.argmax())
             length = int(np.argmin(np.append(gaps[first:], False)))

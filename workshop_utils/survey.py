@@ -235,7 +235,7 @@ def open_survey(folder, check=False):
         values = np.load(folder / "values.npy", mmap_mode="c")  # "c": a change stays in memory, the file is safe
         if list(values.shape) != card["shape"]:
             raise ValueError
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         if isinstance(error, SurveyError):
             raise
         raise SurveyError(f"{folder}: values.npy or labels.csv is not whole; delete it and prepare it again.") from None
@@ -275,8 +275,9 @@ def first_row(folder):
 def read_card(folder):
     """Read the card of a survey."""
     try:
-        return json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        return card | {name: card[name] for name in ("shape", "block", "labels_sha256", "sha256", "unusable")}
+    except (OSError, ValueError, TypeError, KeyError):
         raise SurveyError(f"{folder}: no prepared survey (no card.json that can be read); prepare it first.") from None
 
 

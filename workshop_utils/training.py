@@ -1,5 +1,6 @@
 """The training loop of notebook 03 as a function: progress, validation, stopping, checkpoints, resume, devices."""
 
+import copy
 import functools
 import json
 import math
@@ -24,11 +25,14 @@ from .spectra import standardise
 # Sizes and budgets of every notebook, in one place. `seconds` bounds a live training on a slow machine.
 PROFILES = {
     "ci": dict(test=1000, shift_steps=60, shift_seconds=40, cnn_steps=40, cnn_seconds=40, class_steps=32,
-               class_seconds=20, batch=64, evaluate=300),
+               class_seconds=20, batch=64, evaluate=300,
+               survey=800, survey_steps=30, survey_seconds=8, survey_strain=128),
     "laptop": dict(test=5000, shift_steps=600, shift_seconds=150, cnn_steps=600, cnn_seconds=150, class_steps=400,
-                   class_seconds=100, batch=128, evaluate=2000),
+                   class_seconds=100, batch=128, evaluate=2000,
+                   survey=8000, survey_steps=400, survey_seconds=75, survey_strain=1024),
     "gpu": dict(test=20000, shift_steps=4000, shift_seconds=300, cnn_steps=20000, cnn_seconds=600, class_steps=3000,
-                class_seconds=200, batch=512, evaluate=5000),
+                class_seconds=200, batch=512, evaluate=5000,
+                survey=50000, survey_steps=20000, survey_seconds=1800, survey_strain=10240),
 }
 
 CLASSES = ("quasar", "galaxy")  # labels 0 and 1; the columns of a classifier's answer stand in this order
@@ -206,8 +210,8 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
     Notes
     -----
     Stopping by hand (Ctrl-C, or the notebook's stop button) ends the training after the batch at hand; the network
-    keeps what it has learned. A checkpoint that cannot be written is a warning: nothing that was learned is lost by it.
-    Several processes then end with an error, and a new call goes on from the checkpoint.
+    keeps what it has learned. (Several processes end with an error, and a new call goes on from the checkpoint.) A
+    checkpoint that cannot be written is a warning: nothing that was learned is lost by it.
     """
     network.to(accelerator.device if accelerator else device or next(network.parameters()).device)
     optimiser = torch.optim.Adam(network.parameters())
@@ -374,13 +378,18 @@ def load_state(path, network, optimiser):
     tensors, metadata = _read(path)
     if "state" not in metadata:
         raise ValueError(f"{path} holds a network but no state of a training; name another checkpoint to resume from.")
+    state = _json(metadata["state"], path)
+    number = (int, float)
+    kinds = {"step": int, "seconds": number, "loss_sum": number, "history": list}
+    if not all(isinstance(state.get(name), kind) for name, kind in kinds.items()):
+        raise ValueError(f"{path} holds a state of a training that cannot be read; delete it to start anew.")
     moments = {}
     for name in [name for name in tensors if name.startswith("adam.")]:
         _, i, key = name.split(".")
         moments.setdefault(int(i), {})[key] = tensors.pop(name)
     _load(network, {name.removeprefix("network."): value for name, value in tensors.items()}, path)
     optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
-    return json.loads(metadata["state"])
+    return state
 
 
 def save_checkpoint(network, path, card):
@@ -397,12 +406,14 @@ def load_checkpoint(network, path):
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such file, it is not safetensors, or it holds a network of another shape.
+        If there is no such file, it is not safetensors, or it holds a network of another shape, or values that are not
+        finite. The network then keeps the weights it had.
     """
     tensors, metadata = _read(path)
+    card = _json(metadata.get("card", "{}"), path)
     _load(network, tensors, path)
     network.eval()
-    return json.loads(metadata.get("card", "{}"))
+    return card
 
 
 def _write(path, tensors, metadata):
@@ -422,8 +433,22 @@ def _read(path):
         raise ValueError(message) from error
 
 
-def _load(network, tensors, path):
+def _json(text, path):
+    """What the file at `path` says about itself: a dict."""
     try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: the card in it cannot be read; fetch the file again.")
+    return value
+
+
+def _load(network, tensors, path):
+    if strange := [name for name, value in tensors.items() if not value.isfinite().all()]:
+        raise ValueError(f"{path} holds values that are no number in {strange[0]}; delete it and fetch it again.")
+    try:
+        copy.deepcopy(network).load_state_dict(tensors)  # so that a bad file leaves the network as it was
         network.load_state_dict(tensors)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
