@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 
+import nbformat
 import pandas as pd
 import pytest
 import torch
@@ -132,3 +133,18 @@ def test_bfloat16_trains_to_nearly_the_same_loss():
     losses = [run(network(), steps=200, bf16=bf16).loss.iloc[-1] for bf16 in (False, True)]
     assert losses[0] != losses[1]  # it does round
     assert losses[1] == pytest.approx(losses[0], rel=0.1) and losses[1] < 0.1
+
+
+def test_notebook_07_starts_from_the_loop_of_notebook_03_verbatim():
+    """And its loop for many devices has the four lines more or other that it says."""
+    folder = pathlib.Path(__file__).resolve().parents[1] / "notebooks"
+    loops = {}
+    for name in ("03_redshift_cnn", "07_full_survey"):
+        for cell in nbformat.read(folder / f"{name}.ipynb", as_version=4).cells:
+            for function in ("train_by_hand", "train_on_devices"):
+                if f"def {function}(" in cell.source:
+                    loops[name[:2], function] = cell.source.splitlines()
+    assert loops["03", "train_by_hand"] == loops["07", "train_by_hand"]
+    before, after = loops["07", "train_by_hand"][1:], loops["07", "train_on_devices"][1:]
+    assert len([line for line in after if line not in before]) == 4
+    assert len([line for line in before if line not in after]) == 2

@@ -16,7 +16,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "workshop_utils"
 # Each imports only from those to its left.
-MODULES = "sources spectra strain survey simulate networks training scores figures apply".split()
+MODULES = "sources spectra strain survey simulate networks training scores figures apply exercises".split()
 
 
 def load_tool(name):

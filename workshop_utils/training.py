@@ -17,10 +17,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from tqdm import tqdm
 
-from .simulate import simulate_galaxies, simulate_quasars
+from .simulate import simulate_galaxies, simulate_quasars, simulate_strain
 from .simulate.rest_frame import generator
 from .sources import write_text, written_beside
 from .spectra import standardise
+from .strain import whiten
 
 # Sizes and budgets of every notebook, in one place. `seconds` bounds a live training on a slow machine.
 PROFILES = {
@@ -123,6 +124,21 @@ def class_batches(batch_size, seed, device="cpu"):
         rng = torch.Generator(device).manual_seed(batch_seed(seed, step))
         flux, label = simulate_classes(batch_size, rng, device)
         return standardise(flux)[:, None], label
+
+    return batch
+
+
+def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
+    """Endless fresh samples of strain for `train`, as `quasar_batches`: step -> (strain (batch, 3, 4096), signal (batch,)).
+
+    `prepare` is what is done to the strain before the network sees it. In a share `off` a detector does not run.
+    """
+    batch_seed(seed, 0)
+
+    def batch(step):
+        rng = torch.Generator(device).manual_seed(batch_seed(seed, step))
+        samples = simulate_strain(batch_size, rng, device, off=off)
+        return prepare(samples.strain), samples.signal
 
     return batch
 
