@@ -1,7 +1,6 @@
 """Sources: where data come from. Folders are searched first; then files are downloaded and cached."""
 
 import contextlib
-import errno
 import functools
 import glob
 import hashlib
@@ -91,6 +90,18 @@ def cache_folder():
 
 
 @contextlib.contextmanager
+def writing(path):
+    """Turn an error of the disk in this block into one that names the file and says what to do."""
+    try:
+        yield
+    except DownloadError:
+        raise
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror or error}); free some space, or choose another folder."
+        raise (OSError(error.errno, message) if error.errno else OSError(message)) from error
+
+
+@contextlib.contextmanager
 def written_beside(path):
     """Give a file to write beside ``path``; it takes the name of ``path`` only when it is whole.
 
@@ -112,13 +123,10 @@ def written_beside(path):
     path = Path(path)
     beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        os.replace(beside, path)
-    except OSError as error:
-        reason = error.strerror or error
-        message = f"{path} cannot be written ({reason}); free some space, or choose another folder."
-        raise OSError(error.errno, message) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield beside
+            os.replace(beside, path)
     finally:
         for old in glob.glob(glob.escape(str(path)) + ".*.tmp"):
             with contextlib.suppress(OSError):
@@ -269,26 +277,30 @@ def fetch(url, path, sha256=None, timeout=30, login=None):
     ------
     DownloadError
         Where the server refuses or lacks the file, sends a web page in its place, or cannot be reached.
+    OSError
+        Where the disk is full or the folder cannot be written.
     """
     path = Path(path)
     known = sha256.lower() if sha256 else _kept_checksum(path)
     if path.is_file() and (known is None or _sha256(path) == known):
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    part.touch()
-    _take_over(path, part)
-    try:
-        _transfer_with_retries(url, part, path, timeout, login)
-        found = _sha256(part)
-        if sha256 is not None and found != sha256.lower():
-            part.write_bytes(b"")
-            raise DownloadError(f"{_shown(url)}: the checksum of what came is wrong; try again, or report the address.")
-        os.replace(part, path)
-        write_text(f"{path}.sha256", f"{found}  {path.name}\n")
-    finally:
-        if part.exists():
-            os.replace(part, f"{path}.part") if part.stat().st_size else part.unlink()
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        _take_over(path, part)
+        try:
+            _transfer_with_retries(url, part, path, timeout, login)
+            found = _sha256(part)
+            if sha256 is not None and found != sha256.lower():
+                part.write_bytes(b"")
+                message = f"{_shown(url)}: the checksum of what came is wrong; try again, or report the address."
+                raise DownloadError(message)
+            os.replace(part, path)
+            write_text(f"{path}.sha256", f"{found}  {path.name}\n")
+        finally:
+            if part.exists():
+                os.replace(part, f"{path}.part") if part.stat().st_size else part.unlink()
     return path
 
 
@@ -519,8 +531,8 @@ def _from_kaggle(name, path, ask, page):
         held = fetch(url, path.with_name(f"{path.name}.zip"), timeout=SILENCE, login=login)
         _unpack(held, path)
     except (Exception, SystemExit) as error:  # many kinds; their text may hold signed addresses, so do not show it
-        if isinstance(error, DownloadError) and error.status not in KAGGLE_REFUSALS:
-            raise
+        if isinstance(error, DownloadError) and error.status not in KAGGLE_REFUSALS or getattr(error, "errno", None):
+            raise  # of the connection, or of the disk
         raise _kaggle_error(name, error, page) from None
     return path
 
@@ -612,8 +624,6 @@ def _kaggle_error(name, error, page):
         f"the download failed ({type(error).__name__}); check the internet connection (on Kaggle: Settings, "
         "Internet on) and run this again, it goes on where it stopped",
     ).format(page=page)
-    if getattr(error, "errno", None) == errno.ENOSPC:
-        reason = f"the disk is full; free some space in {cache_folder()}, or set WORKSHOP_CACHE to another folder"
     return DownloadError(f"{name}: {reason}.", status)
 
 

@@ -21,7 +21,7 @@ from jaxtyping import Float16
 from torch import Tensor
 from tqdm import tqdm
 
-from .sources import write_text
+from .sources import write_text, writing
 from .spectra import N_PIXELS, kaggle_blocks, kaggle_labels, standardise
 from .strain import DETECTORS, N_SAMPLES, g2net_blocks, g2net_labels, whiten
 
@@ -200,9 +200,10 @@ def take_up(part, made_from, table):
             f"{part}: the survey needs {need / 1e9:.2f} GB, but this disk has {free / 1e9:.2f} GB free; "
             "make room or name a folder on another disk."
         )
-    part.mkdir()
-    (part / "labels.csv").write_text(table, encoding="utf-8", newline="")
-    np.lib.format.open_memmap(part / "values.npy", "w+", np.float16, tuple(made_from["shape"]))
+    with writing(part):
+        part.mkdir()
+        (part / "labels.csv").write_text(table, encoding="utf-8", newline="")
+        np.lib.format.open_memmap(part / "values.npy", "w+", np.float16, tuple(made_from["shape"]))
     card = made_from | {"sha256": [], "unusable": []}
     write_card(part, card)
     return card

@@ -182,7 +182,7 @@ BAD_FITS = {
     "one byte short": (with_bytes(write_fits, lambda data: data[:-1]), "cut off"),
     "no header of the table": (with_bytes(write_fits, lambda data: put(data, slice(2880, 5760), b"\xff" * 2880)), ""),
     "10^12 rows by the header": (with_bytes(write_fits, bloat), ""),
-    "rows of 13 bytes": (with_bytes(write_fits, replaced(b"NAXIS1  =  %18d" % 12, b"NAXIS1  =  %18d" % 13)), ""),
+    "rows of 13 bytes": (with_bytes(write_fits, replaced(b"NAXIS1  = %20d" % 12, b"NAXIS1  = %20d" % 13)), ""),
     "an image": (lambda path: fits.PrimaryHDU(np.ones((50, 50))).writeto(path), "no COADD table"),
     "a compressed image": (compressed_image, "no COADD table|columns"),
     "no flux": (lambda path: write_fits(path, names=("flx", "loglam", "ivar")), "columns flux, loglam and ivar"),

@@ -10,6 +10,7 @@ import torch
 from astropy.io import fits
 from astropy.table import Table
 
+from ..sources import written_beside
 from ..spectra import LOGLAM, N_PIXELS, WAVELENGTH
 from . import galaxies, quasars
 
@@ -40,8 +41,8 @@ def write_sdss(sources, folder):
         hdus[0].header["ORIGIN"] = "simulated"
         hdus[1].name, hdus[2].name = "COADD", "SPECOBJ"
         files.append(str(Path(folder) / f"spec-0000-00000-{i + 1:04d}.fits"))
-        fits.HDUList(hdus).writeto(files[-1] + ".part", overwrite=True)
-        os.replace(files[-1] + ".part", files[-1])
+        with written_beside(files[-1]) as beside:
+            fits.HDUList(hdus).writeto(beside)
     return files
 
 
@@ -76,8 +77,7 @@ def write_kaggle(path, n, kind="quasar", seed=0, block=1024):
     z = draw(n, rng).double().numpy()
     again = 1 + np.flatnonzero(random.random(n - 1) < 0.1)  # observed again: the object of the row before
     z[again] = z[again - 1]
-    beside = f"{path}.part"
-    with h5py.File(beside, "w") as file:
+    with written_beside(path) as beside, h5py.File(beside, "w") as file:
         file.attrs["origin"] = "simulated"
         file["wavelength"], file["wavelength_log"] = WAVELENGTH, LOGLAM
         for name in ("flux", "flux_norm"):
@@ -89,7 +89,6 @@ def write_kaggle(path, n, kind="quasar", seed=0, block=1024):
             file["flux"][rows], file["flux_norm"][rows] = flux, kaggle_norm(flux)
         for name, values in kaggle_columns(z, sn, again, kind, random).items():
             file[name] = values
-    os.replace(beside, path)
     return path
 
 
