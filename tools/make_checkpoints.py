@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Retrain what lies in data/checkpoints, from fixed seeds: `make checkpoints`, or one by name.
 
-    python tools/make_checkpoints.py [redshift_shift] [redshift_cnn] [quasar_or_galaxy] [--seconds N] [--steps N]
+    python tools/make_checkpoints.py [NAME ...] [--seconds N] [--steps N]
 
 A run that is killed goes on where it stopped when started again (its state is kept in _build/training).
 """
@@ -12,10 +12,19 @@ import pathlib
 import torch
 
 from workshop_utils.apply import summarise_probability
-from workshop_utils.networks import CNN, ShiftNetwork, classifier, log_redshift_mse
-from workshop_utils.scores import class_scores, fit_temperature, redshift_scores, temper
-from workshop_utils.simulate import simulate_quasars
+from workshop_utils.networks import (
+    CNN,
+    MatchedFilterNetwork,
+    ShiftNetwork,
+    classifier,
+    detection_loss,
+    log_redshift_mse,
+    matched_filter_snr,
+)
+from workshop_utils.scores import area_under_curve, class_scores, fit_temperature, redshift_scores, temper
+from workshop_utils.simulate import simulate_quasars, simulate_strain
 from workshop_utils.spectra import standardise
+from workshop_utils.strain import whiten
 from workshop_utils.training import (
     best_device,
     class_batches,
@@ -23,6 +32,7 @@ from workshop_utils.training import (
     quasar_batches,
     save_checkpoint,
     simulate_classes,
+    strain_batches,
     train,
 )
 
@@ -33,6 +43,7 @@ RECIPES = {
     "redshift_shift": (ShiftNetwork, 2000, 128, 3e-3, 1),
     "redshift_cnn": (CNN, 14000, 128, 4e-3, 2),
     "quasar_or_galaxy": (classifier, 600, 128, 3e-3, 3),
+    "gravitational_waves": (MatchedFilterNetwork, 2500, 128, 4e-2, 4),
 }
 
 
@@ -80,6 +91,28 @@ def class_task(network):
     return class_batches, torch.nn.functional.nll_loss, wrong, card, "simulate_classes, quasars and galaxies"
 
 
+def waves_task(network):
+    """The same for the detector of gravitational waves."""
+    validation = simulate_strain(1000, VALIDATION_SEED)
+
+    def score(samples):
+        white = whiten(samples.strain)
+        p = predict(network, white, 64)[:, 0].sigmoid()
+        return {**class_scores(p, samples.signal > 0), "matched_filter_auc": area_under_curve(
+            matched_filter_snr(white), samples.signal > 0)}
+
+    def cross_entropy(_):
+        return float(detection_loss(predict(network, whiten(validation.strain), 64), validation.signal))
+
+    def card():
+        return {"test_set": f"simulate_strain(5000, {TEST_SEED})", "test": score(simulate_strain(5000, TEST_SEED))}
+
+    return strain_batches, detection_loss, cross_entropy, card, "simulate_strain(off=0.2), whitened"
+
+
+TASKS = {ShiftNetwork: redshift_task, CNN: redshift_task, classifier: class_task, MatchedFilterNetwork: waves_task}
+
+
 def make(name, steps, seconds):
     """Train one network and write its checkpoint and card."""
     build, default_steps, batch, learning_rate, seed = RECIPES[name]
@@ -87,8 +120,7 @@ def make(name, steps, seconds):
     torch.manual_seed(seed)
     device = best_device()
     network = build().to(device)
-    task = class_task if build is classifier else redshift_task
-    batches, loss, wrong, scored, trained_on = task(network)
+    batches, loss, wrong, scored, trained_on = TASKS[build](network)
     state = ROOT / "_build" / "training" / f"{name}.safetensors"
     history = train(network, batches(batch, seed, device), loss, steps, learning_rate=learning_rate,
                     seconds=seconds, validate=wrong, every=200, checkpoint=state)
@@ -97,7 +129,7 @@ def make(name, steps, seconds):
     card = {
         "network": build.__name__,
         "trained_on": f"{trained_on}, every batch fresh",
-        "seed": seed, "steps": done, "batch": batch, "spectra": done * batch, "learning_rate": learning_rate,
+        "seed": seed, "steps": done, "batch": batch, "samples" if build is MatchedFilterNetwork else "spectra": done * batch, "learning_rate": learning_rate,
         "seconds": spent, "device": f"{device.type}, {torch.get_num_threads()} threads",
         **scored(),
     }

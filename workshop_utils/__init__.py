@@ -1,6 +1,6 @@
 """Machine learning for astronomy: the tools behind the notebooks of the course."""
 
-from .apply import classify_spectra, measure_redshift
+from .apply import classify_spectra, detect_waves, measure_redshift
 
-__all__ = ["classify_spectra", "measure_redshift"]
+__all__ = ["classify_spectra", "detect_waves", "measure_redshift"]
 __version__ = "0.1.0"

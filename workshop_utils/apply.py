@@ -7,15 +7,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .networks import ShiftNetwork, classifier
+from .networks import MatchedFilterNetwork, ShiftNetwork, classifier
 from .scores import temper
 from .sources import shipped
 from .spectra import read_sdss, standardise
-from .training import CLASSES, load_checkpoint
+from .strain import DETECTORS, HIGH, LOW, StrainError, check_strain, design_asd, measure_asd, whiten
+from .training import CLASSES, load_checkpoint, predict
 
 REDSHIFT_CHECKPOINT = "checkpoints/redshift_shift.safetensors"
 CLASS_CHECKPOINT = "checkpoints/quasar_or_galaxy.safetensors"
+WAVES_CHECKPOINT = "checkpoints/gravitational_waves.safetensors"
 BATCH = 64
+NEEDED = 16  # samples from which a noise spectrum can be measured
+SUREST = 30.0  # ln odds that no answer exceeds: what the noise does once in 1e13 samples nobody has seen
 
 
 def measure_redshift(files):
@@ -72,6 +76,60 @@ def classify_spectra(files):
         return temper(network(flux), temperature)
 
     return tabulate(files, answer, [f"p_{name}" for name in CLASSES])
+
+
+def detect_waves(strain, asd=None):
+    """Find gravitational waves of merging black holes.
+
+    Parameters
+    ----------
+    strain : array or tensor, shape (n, 3, 4096) or (3, 4096)
+        H1, L1, V1, 2 s at 2,048 Hz, as recorded (in strain, float32 or float64); a row of zeros means that the
+        detector was off. A merger is looked for between 1.3 and 2.0 s: slide windows over longer records.
+    asd : tensor, shape (3, k), optional
+        Noise, as `strain.measure_asd` returns it. Without it the design's for detectors whose noise is as designed
+        (such as the competition's); for others it is measured over the samples given, at least 16.
+
+    Returns
+    -------
+    float64 array, shape (n,)
+        Probability of a signal, where half of the samples hold one (as in training and in the competition).
+
+    Raises
+    ------
+    StrainError (a ValueError)
+        For strain that cannot be used (see `strain.check_strain`), and where a noise spectrum must and cannot be
+        measured.
+    """
+    strain = check_strain(strain)
+    white = whiten(strain, noise_of(strain) if asd is None else asd)
+    log_odds = predict(waves_network(), white, BATCH)[:, 0].double()
+    return torch.sigmoid(SUREST * torch.tanh(log_odds / SUREST)).numpy()
+
+
+def noise_of(strain, tolerance=0.25):
+    """Noise asd (3, 2049) of the detectors: the design's where it fits the samples (n, 3, 4096), else measured.
+
+    It fits where the median ratio of measured to designed asd, in each of eight parts of the band from 20 to 500 Hz,
+    lies within `tolerance` of 1.
+    """
+    frequency = np.linspace(0, 1024, 2049)
+    asd = torch.as_tensor(design_asd(frequency), dtype=strain.dtype)
+    for i, name in enumerate(DETECTORS):
+        on = strain[strain[:, i].abs().amax(-1) > 0, i]
+        if not len(on):
+            continue
+        measured = measure_asd(on[:, None])[0]
+        parts = (measured / asd[i])[(frequency >= LOW) & (frequency < HIGH)].reshape(8, -1).median(1).values
+        if bool(((parts - 1).abs() < tolerance).all()):
+            continue
+        if len(on) < NEEDED:
+            raise StrainError(
+                f"{name}: its noise is {parts.min():.2g} to {parts.max():.2g} times the design's, and "
+                f"{len(on)} samples are too few to measure it; give at least {NEEDED}, or pass asd=measure_asd(of a longer record)."
+            )
+        asd[i] = measured
+    return asd
 
 
 def tabulate(files, answer, columns):
@@ -136,6 +194,14 @@ def class_network():
     network = classifier(len(CLASSES))
     card = load_checkpoint(network, shipped(CLASS_CHECKPOINT))
     return network, card["temperature"]
+
+
+@functools.cache
+def waves_network():
+    """The detector of gravitational waves with the weights that ship with the course, on the CPU."""
+    network = MatchedFilterNetwork()
+    load_checkpoint(network, shipped(WAVES_CHECKPOINT))
+    return network
 
 
 def summarise_probability(probability, z, limit=0.02):

@@ -129,7 +129,7 @@ def class_batches(batch_size, seed, device="cpu"):
 
 
 def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
-    """Endless fresh samples of strain for `train`, as `quasar_batches`: step -> (strain (batch, 3, 4096), signal (batch,)).
+    """Endless fresh samples of strain for `train`, as `quasar_batches`: step -> (strain (n, 3, 4096), signal (n,)).
 
     `prepare` is what is done to the strain before the network sees it. In a share `off` a detector does not run.
     """
