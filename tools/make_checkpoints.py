@@ -126,10 +126,11 @@ def make(name, steps, seconds):
                     seconds=seconds, validate=wrong, every=200, checkpoint=state)
     history.to_csv(state.with_suffix(".csv"), index=False)
     done, spent = int(history.step.iloc[-1]), float(history.seconds.iloc[-1])
+    examples = "samples" if build is MatchedFilterNetwork else "spectra"
     card = {
         "network": build.__name__,
         "trained_on": f"{trained_on}, every batch fresh",
-        "seed": seed, "steps": done, "batch": batch, "samples" if build is MatchedFilterNetwork else "spectra": done * batch, "learning_rate": learning_rate,
+        "seed": seed, "steps": done, "batch": batch, examples: done * batch, "learning_rate": learning_rate,
         "seconds": spent, "device": f"{device.type}, {torch.get_num_threads()} threads",
         **scored(),
     }

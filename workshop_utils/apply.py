@@ -125,8 +125,8 @@ def noise_of(strain, tolerance=0.25):
             continue
         if len(on) < NEEDED:
             raise StrainError(
-                f"{name}: its noise is {parts.min():.2g} to {parts.max():.2g} times the design's, and "
-                f"{len(on)} samples are too few to measure it; give at least {NEEDED}, or pass asd=measure_asd(of a longer record)."
+                f"{name}: its noise is {parts.min():.2g} to {parts.max():.2g} times the design's, and it cannot be "
+                f"measured in {len(on)} samples; give at least {NEEDED}, or pass asd=measure_asd(of a longer record)."
             )
         asd[i] = measured
     return asd
