@@ -11,7 +11,18 @@ from .networks import MatchedFilterNetwork, ShiftNetwork, classifier
 from .scores import temper
 from .sources import shipped
 from .spectra import read_sdss, standardise
-from .strain import DETECTORS, HIGH, LOW, StrainError, check_strain, design_asd, measure_asd, whiten
+from .strain import (
+    DETECTORS,
+    HIGH,
+    LOW,
+    N_SAMPLES,
+    StrainError,
+    check_strain,
+    design_asd,
+    measure_asd,
+    tukey,
+    whiten,
+)
 from .training import CLASSES, load_checkpoint, predict
 
 REDSHIFT_CHECKPOINT = "checkpoints/redshift_shift.safetensors"
@@ -19,6 +30,7 @@ CLASS_CHECKPOINT = "checkpoints/quasar_or_galaxy.safetensors"
 WAVES_CHECKPOINT = "checkpoints/gravitational_waves.safetensors"
 BATCH = 64
 NEEDED = 16  # samples from which a noise spectrum can be measured
+DESIGN_ALPHA, MEASURED_ALPHA = 0.1, 0.2  # tapers, see `strain.tukey`
 SUREST = 30.0  # ln odds that no answer exceeds: what the noise does once in 1e13 samples nobody has seen
 
 
@@ -102,19 +114,28 @@ def detect_waves(strain, asd=None):
         measured.
     """
     strain = check_strain(strain)
-    white = whiten(strain, noise_of(strain) if asd is None else asd)
+    asd, alpha = noise_of(strain) if asd is None else (asd, MEASURED_ALPHA)
+    white = whiten(strain, asd, alpha=alpha)
     log_odds = predict(waves_network(), white, BATCH)[:, 0].double()
     return torch.sigmoid(SUREST * torch.tanh(log_odds / SUREST)).numpy()
 
 
 def noise_of(strain, tolerance=0.25):
-    """Noise asd (3, 2049) of the detectors: the design's where it fits the samples (n, 3, 4096), else measured.
+    """Noise of the detectors: the design's where it fits the samples (n, 3, 4096), else measured.
 
     It fits where the median ratio of measured to designed asd, in each of eight parts of the band from 20 to 500 Hz,
-    lies within `tolerance` of 1.
+    lies within `tolerance` of 1. Real noise has no lower end at 10 Hz; it is measured, and to be whitened, with a
+    longer taper, through which less of it leaks.
+
+    Returns
+    -------
+    asd : (3, 2049) tensor
+    alpha : float
+        Of the taper to whiten with.
     """
     frequency = np.linspace(0, 1024, 2049)
     asd = torch.as_tensor(design_asd(frequency), dtype=strain.dtype)
+    alpha = DESIGN_ALPHA
     for i, name in enumerate(DETECTORS):
         on = strain[strain[:, i].abs().amax(-1) > 0, i]
         if not len(on):
@@ -128,8 +149,9 @@ def noise_of(strain, tolerance=0.25):
                 f"{name}: its noise is {parts.min():.2g} to {parts.max():.2g} times the design's, and it cannot be "
                 f"measured in {len(on)} samples; give at least {NEEDED}, or pass asd=measure_asd(of a longer record)."
             )
-        asd[i] = measured
-    return asd
+        alpha = MEASURED_ALPHA
+        asd[i] = measure_asd(on[:, None], window=tukey(N_SAMPLES, alpha))[0]
+    return asd, alpha
 
 
 def tabulate(files, answer, columns):

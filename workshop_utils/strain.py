@@ -137,10 +137,10 @@ def design_asd(frequency):
     return np.exp([np.interp(x, table[0], curve) for curve in table[1:]])
 
 
-def measure_asd(strain, segment=N_SAMPLES, average="median"):
+def measure_asd(strain, segment=N_SAMPLES, average="median", window=None):
     """Measure the amplitude spectral density of noise, by Welch's method (1967, 10.1109/TAU.1967.1161901).
 
-    The strain is cut into segments that overlap by half; each is tapered by a Hann window, and the squared Fourier
+    The strain is cut into segments that overlap by half; each is tapered by a window, and the squared Fourier
     amplitudes of all segments, and of all samples of a batch, are averaged.
 
     Parameters
@@ -151,6 +151,9 @@ def measure_asd(strain, segment=N_SAMPLES, average="median"):
         Samples in a segment; the resolution is 2,048 Hz / segment.
     average : "median" or "mean"
         The median, divided by what it is for a mean of 1 (ln 2 for many segments), is not moved by a short signal.
+    window : tensor, shape (segment,), optional
+        By default Hann's, which leaks least. To whiten short samples of loud noise take their own taper: what leaks
+        through it is noise to be divided by, too.
 
     Returns
     -------
@@ -159,7 +162,8 @@ def measure_asd(strain, segment=N_SAMPLES, average="median"):
     strain = _tensor(strain)
     if strain.dim() < 2 or strain.shape[-1] < segment:
         raise StrainError(f"strain of shape {tuple(strain.shape)} holds no segment of {segment} samples; give more.")
-    window = torch.hann_window(segment, dtype=strain.dtype, device=strain.device)
+    window = torch.hann_window(segment, device=strain.device) if window is None else window
+    window = window.to(strain)
     pieces = strain.unfold(-1, segment, segment // 2).movedim(-3, 0).flatten(1, -2)  # (detectors, pieces, segment)
     scale = pieces.abs().amax().clamp(min=1e-30)  # 1e-21 squared is less than float32 holds
     power = torch.fft.rfft(pieces / scale * window).abs().square()
