@@ -123,9 +123,10 @@ def detect_waves(strain, asd=None):
 def noise_of(strain, tolerance=0.25):
     """Noise of the detectors: the design's where it fits the samples (n, 3, 4096), else measured.
 
-    It fits where the median ratio of measured to designed asd, in each of eight parts of the band from 20 to 500 Hz,
-    lies within `tolerance` of 1. Real noise has no lower end at 10 Hz; it is measured, and to be whitened, with a
-    longer taper, through which less of it leaks.
+    It fits where the ratio of measured to designed asd, in each of eight parts of the band from 20 to 500 Hz (in all of
+    it, for few samples), lies within `tolerance` of 1. The ratio is a median over frequencies and samples, which a
+    signal hardly moves. Real noise has no lower end at 10 Hz; it is measured, and to be whitened, with a longer taper,
+    through which less of it leaks.
 
     Returns
     -------
@@ -140,8 +141,8 @@ def noise_of(strain, tolerance=0.25):
         on = strain[strain[:, i].abs().amax(-1) > 0, i]
         if not len(on):
             continue
-        measured = measure_asd(on[:, None])[0]
-        parts = (measured / asd[i])[(frequency >= LOW) & (frequency < HIGH)].reshape(8, -1).median(1).values
+        each = (measure_asd(on) / asd[i])[:, (frequency >= LOW) & (frequency < HIGH)]
+        parts = each.unflatten(1, (8 if len(on) >= NEEDED else 1, -1)).transpose(0, 1).flatten(1).median(1).values / np.sqrt(np.log(2))
         if bool(((parts - 1).abs() < tolerance).all()):
             continue
         if len(on) < NEEDED:
