@@ -45,7 +45,7 @@ def verdict(mistakes, right):
     """
     for made, message in mistakes:
         if made:
-            print("Not yet:", message)
+            print(f"Not yet: {message}")
             return False
-    print("Right:", right)
+    print(f"Right: {right}")
     return True
