@@ -142,7 +142,8 @@ def noise_of(strain, tolerance=0.25):
         if not len(on):
             continue
         each = (measure_asd(on) / asd[i])[:, (frequency >= LOW) & (frequency < HIGH)]
-        parts = each.unflatten(1, (8 if len(on) >= NEEDED else 1, -1)).transpose(0, 1).flatten(1).median(1).values / np.sqrt(np.log(2))
+        parts = each.unflatten(1, (8 if len(on) >= NEEDED else 1, -1)).transpose(0, 1).flatten(1)
+        parts = parts.median(1).values / np.sqrt(np.log(2))  # the root of a periodogram's median, for a mean of 1
         if bool(((parts - 1).abs() < tolerance).all()):
             continue
         if len(on) < NEEDED:
