@@ -7,6 +7,9 @@ import pytest
 
 from workshop_utils.scores import (
     accuracy_by,
+    area_under_curve,
+    auc_difference,
+    auc_with_error,
     binomial_error,
     confused_lines,
     interval_coverage,
@@ -57,6 +60,29 @@ def test_confused_lines_are_named():
 def test_interval_coverage():
     share, error = interval_coverage([0, 0, 0, 0], [1, 1, 1, 1], [0.5, 1.0, 1.5, -1])
     assert share == 0.5 and error == pytest.approx(0.25)
+
+
+def test_auc_error_is_the_scatter_from_sample_to_sample():
+    """Also of the difference of two answers to the same objects, whose noise is mostly in common."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(300) < 100
+    first, second = [], []
+    for _ in range(400):
+        common = 1.2 * truth + rng.normal(size=300)
+        p, q = (common + 0.5 * rng.normal(size=300) for _ in range(2))
+        first.append((*auc_with_error(p, truth), area_under_curve(p, truth)))
+        second.append(auc_difference(p, q, truth))
+    for results in (first, second):
+        value, error, *_ = np.transpose(results)
+        assert error.mean() == pytest.approx(value.std(), rel=0.1)
+    assert np.allclose(*np.transpose(first)[[0, 2]])
+    assert np.transpose(second)[1].mean() < np.transpose(first)[1].mean()
+
+
+def test_auc_counts_equal_answers_half():
+    assert auc_with_error([0, 0, 1, 1], [0, 1, 0, 1])[0] == 0.5
+    assert auc_with_error([0, 1, 1, 1], [0, 1, 0, 1])[0] == 0.75
+    assert auc_with_error([3, 4, 0, 1], [1, 1, 0, 0]) == (1.0, 0.0)
 
 
 def test_results_are_merged_into_the_file_named(tmp_path, monkeypatch):

@@ -137,6 +137,46 @@ def area_under_curve(p, truth):
     return float(np.sum(np.diff(false) * (true[1:] + true[:-1]) / 2))
 
 
+def auc_with_error(p, truth):
+    """Area under the ROC curve and its standard error (DeLong et al. 1988, 10.2307/2531595)."""
+    difference, error = auc_difference(p, np.zeros(len(truth)), truth)
+    return 0.5 + difference, error  # answering 0 to everything has the area 0.5
+
+
+def auc_difference(p, other, truth):
+    """By how much one area under the ROC curve exceeds another, on the same objects, and the error of that.
+
+    Two methods that see the same objects find the same ones hard, so their difference is surer than either area.
+
+    Parameters
+    ----------
+    p, other : (n,) arrays
+        Two answers to the same objects: probabilities or any other number that grows with them.
+    truth : (n,) bool array
+
+    Returns
+    -------
+    difference, error : floats
+        The error after DeLong et al. (1988), 10.2307/2531595: from the scatter of each object's own share in the area.
+    """
+    truth = np.asarray(truth, bool)
+    found, refused = (a - b for a, b in zip(_placements(p, truth), _placements(other, truth), strict=True))
+    error = np.sqrt(found.var(ddof=1) / len(found) + refused.var(ddof=1) / len(refused))
+    return float(found.mean()), float(error)
+
+
+def _placements(p, truth):
+    """For each object of the class the share of the others below it, and for each other the share of the class above.
+
+    The mean of either is the area under the ROC curve; equal values count half.
+    """
+    p = np.asarray(p, float)
+    above, below = np.sort(p[truth]), np.sort(p[~truth])
+    found = (np.searchsorted(below, p[truth], "left") + np.searchsorted(below, p[truth], "right")) / 2 / len(below)
+    passed = (np.searchsorted(above, p[~truth], "left") + np.searchsorted(above, p[~truth], "right")) / 2 / len(above)
+    return found, 1 - passed
+
+
 def calibration_table(p, truth, bins=10):
     """What a probability promises and what came true, in bins of equal width.
 
