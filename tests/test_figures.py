@@ -68,6 +68,14 @@ PLOTS = {
     "roc": lambda: figures.plot_roc({"long": ([0, 0, 1], [0, 0.9, 1]), "short": ([0, 0.5, 1], [0, 0.9, 1])}),
     "thresholds": lambda: figures.plot_thresholds(PROBABILITY[0], {"purity": X[:20], "completeness": X[10:]}),
     "occlusion": lambda: figures.plot_occlusion(FLUX, [2.0, 0.1], FLUX - 1, ["quasar", "galaxy"], [True, False]),
+    "series": lambda: figures.plot_series(
+        {"raw": {"H1": (X, X), "L1": (X, -X)}, "whitened": {"": (X, X**2)}}, ["strain", "σ"], marks={"merger": 0.5}
+    ),
+    "asd": lambda: figures.plot_asd({"H1": ([10, 100, 1000], [1e-22, 4e-24, 9e-24])}),
+    "detection": lambda: figures.plot_detection({"one": ([0, 0, 1], [0, 0.9, 1]), "two": ([0, 1], [0, 1])}, 500),
+    "found": lambda: figures.plot_found(
+        {"1 in 10": {"network": BINS.assign(middle=[1.5, 3])}, "1 in 100": {"network": BINS.assign(middle=[1.5, 3])}}
+    ),
     "moved": lambda: figures.plot_moved(FLUX[0, :1154], FLUX[1, :1154], 100, ("one", "other")),
     "curves": lambda: figures.plot_curves(X, {"score": X**2, "P(z)": X**4}, "redshift", {"true": 0.3, "found": 0}),
     "templates": lambda: figures.plot_templates(np.geomspace(600, 9000, 500), FLUX[:, :500], ["one", "two"]),
