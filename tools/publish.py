@@ -11,6 +11,7 @@ import importlib.util
 import math
 import pathlib
 import re
+import shutil
 import sys
 
 import nbformat
@@ -43,14 +44,20 @@ def instructor(book):
     for cell in book.cells:
         if tags(cell) & {"solution", "speaker-notes"}:
             cell.metadata.pop("jupyter", None)
-            cell.source = cell.source.replace("<details>", "<details open>")
+            cell.source = opened(cell.source)
     return book
+
+
+def opened(text):
+    """Unfold what is folded in a text."""
+    return text.replace("<details>", "<details open>")
 
 
 def write_notebooks(name, edit):
     """Write every notebook, edited, into the folder `name` of _build; return the paths."""
     folder = BUILD / name
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for path in notebooks():
         book = edit(nbformat.read(path, as_version=4))
         for cell in book.cells:
@@ -144,7 +151,7 @@ def slides(book):
     for cell in book.cells:
         kind = cell.metadata.get("slideshow", {}).get("slide_type") or "-"
         if "speaker-notes" in tags(cell):
-            kind = "notes"
+            kind, cell.source = "notes", opened(cell.source)
         elif "exercise" in tags(cell) and cell.cell_type == "code":
             kind = "skip"
         elif kind == "-" and cell.cell_type == "markdown" and cell.source.startswith("#"):
