@@ -89,7 +89,7 @@ def test_package_knows_its_version():
     assert workshop_utils.__version__ == project()["version"]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "INSTRUCTORS.md", "data/README.md"])
 def test_pages_link_only_to_what_exists(page):
     path = ROOT / page
     targets = re.findall(r"\]\(([^):#]+)\)", path.read_text(encoding="utf-8"))
