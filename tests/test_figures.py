@@ -72,6 +72,7 @@ PLOTS = {
         {"raw": {"H1": (X, X), "L1": (X, -X)}, "whitened": {"": (X, X**2)}}, ["strain", "σ"], marks={"merger": 0.5}
     ),
     "asd": lambda: figures.plot_asd({"H1": ([10, 100, 1000], [1e-22, 4e-24, 9e-24])}),
+    "loudness": lambda: figures.plot_loudness({"noise": 6 + 0.3 * X, "signals": 9 + 3 * X}, "S/N"),
     "detection": lambda: figures.plot_detection({"one": ([0, 0, 1], [0, 0.9, 1]), "two": ([0, 1], [0, 1])}, 500),
     "found": lambda: figures.plot_found(
         {"1 in 10": {"network": BINS.assign(middle=[1.5, 3])}, "1 in 100": {"network": BINS.assign(middle=[1.5, 3])}}

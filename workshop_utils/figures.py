@@ -1087,6 +1087,27 @@ def plot_asd(curves, band=(20, 500), ylim=(2e-24, 1e-20)):
 
 
 @with_alt_text
+def plot_loudness(groups, xlabel):
+    """Draw how often each loudness occurs, in several groups of samples.
+
+    Parameters
+    ----------
+    groups : dict of str to array (n,)
+    xlabel : str
+    """
+    figure, ax = plt.subplots(figsize=(10.5, 4.4))
+    highest = np.quantile(np.concatenate(list(groups.values())), 0.98)
+    lowest = min(np.min(values) for values in groups.values())
+    for (label, values), colour, hatch in zip(groups.items(), CYCLE, ("//", "", ".."), strict=False):
+        share = np.full(len(values), 1 / len(values))
+        style = {"facecolor": colour, "alpha": 0.45, "hatch": hatch, "edgecolor": colour}
+        ax.hist(np.minimum(values, highest), np.linspace(lowest, highest, 41), weights=share, label=label, **style)
+    ax.set(xlabel=f"{xlabel} (the last bin holds all above)", ylabel="share of samples")
+    ax.legend(loc="upper right")
+    return figure
+
+
+@with_alt_text
 def plot_detection(curves, n_noise):
     """Draw the share of signals found against the share of false alarms, plain (ROC) and logarithmic.
 
