@@ -5,11 +5,15 @@ PY := .venv/bin/python
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab checkpoints student instructor slides site browser clean
+.PHONY: help course test test-all test-lowest test-newest audit lab checkpoints student instructor slides site browser clean
 
 help:
 	@echo "make course       run every notebook, print the table  (PROFILE=ci|laptop|gpu, now $(PROFILE))"
 	@echo "make test         check the code and every notebook in its shortest form"
+	@echo "make test-all     the same, with every fault tried as often as tests/README.md says"
+	@echo "make test-lowest  the same as test, with the lowest versions that pyproject.toml admits (Python 3.11 or 3.12)"
+	@echo "make test-newest  the same as test, with the newest versions of all but torch"
+	@echo "make audit        known vulnerabilities (needs the network) and licences of all that is installed"
 	@echo "make lab          open the notebooks in JupyterLab"
 	@echo "make checkpoints  train again the networks that lie in data/checkpoints"
 	@echo "make student      notebooks without solutions, for learners          -> _build/student"
@@ -25,6 +29,26 @@ course: $(INSTALLED)
 test: $(INSTALLED)
 	$(PY) -m ruff check .
 	WORKSHOP_PROFILE=ci $(PY) -m pytest --nbval-lax tests notebooks
+
+test-all: $(INSTALLED)
+	$(PY) -m ruff check .
+	WORKSHOP_PROFILE=ci $(PY) -m pytest --full --nbval-lax tests notebooks
+
+# Each in an environment of its own, with torch as in constraints.txt: `make test-lowest PYTHON=python3.11`.
+test-lowest: RESOLUTION = lowest-direct
+test-newest: RESOLUTION = highest
+test-lowest test-newest: VENV = .venv-$(@:test-%=%)
+test-lowest test-newest:
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip --disable-pip-version-check install -c constraints.txt torch uv
+	$(VENV)/bin/pip list --format=freeze | grep '^torch==' > $(VENV)/torch.txt
+	$(VENV)/bin/uv pip install --python $(VENV) --resolution $(RESOLUTION) -c $(VENV)/torch.txt -e ".[test]"
+	WORKSHOP_PROFILE=ci $(VENV)/bin/python -m pytest --nbval-lax tests notebooks
+
+audit: $(INSTALLED)
+	$(PY) tools/licences.py
+	$(PY) -m venv .venv-audit && .venv-audit/bin/pip --disable-pip-version-check install pip-audit
+	.venv-audit/bin/pip-audit --no-deps -r constraints.txt
 
 lab: $(INSTALLED)
 	$(PY) -m jupyterlab notebooks
@@ -46,7 +70,7 @@ browser: .venv/extras
 	WORKSHOP_PROFILE=ci $(PY) -m pytest tests/browser --override-ini python_files="lab_*.py" -v
 
 clean:
-	rm -rf .venv _build
+	rm -rf .venv .venv-lowest .venv-newest .venv-audit _build
 
 # Made anew when the requirements change.
 $(INSTALLED): pyproject.toml constraints.txt

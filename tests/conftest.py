@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.table import Table
 from hypothesis import settings
 
-from workshop_utils.simulate import files
+from workshop_utils.simulate import files, simulate_quasars
 
 # First pixel of the native grid (log10 A), pixels, and whether names are in capitals, as met in real files.
 VINTAGES = {"SDSS-I": (3.5806, 3843, False), "BOSS": (3.5530, 4622, True), "eBOSS": (3.5515, 4621, True)}
@@ -59,11 +59,37 @@ ROOT = Path(__file__).resolve().parents[1]
 SECRETS = {"KAGGLE_USERNAME": "sekretreader", "KAGGLE_KEY": "0123sekret456789", "KAGGLE_API_TOKEN": "KGAT_sekret9876"}
 
 
+# What each kernel of `executed` does first: it logs cells, steps of an optimiser and real files, a line each.
+LOG = """
+def begin():
+    import os, sys
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    log, real = open(os.environ["NOTEBOOK_LOG"], "a"), os.environ["WORKSHOP_DATA"]
+
+    def note(word):
+        log.write(word + "\\n")
+        log.flush()
+
+    def watch(event, arguments):
+        if event == "open" and str(arguments[0]).startswith(real):
+            note("real")
+
+    sys.addaudithook(watch)
+    register_optimizer_step_post_hook(lambda *_: note("step"))
+    get_ipython().events.register("pre_run_cell", lambda *_: note("cell"))
+
+begin()
+del begin
+"""
+
+
 @pytest.fixture(scope="session")
 def executed(full, tmp_path_factory):
     """Run notebooks, each in an empty folder of its own, with Kaggle tokens about: {name: (folder, notebook)}.
 
-    All of them with --full, else the first, which is the shortest.
+    All of them with --full, else the first, which is the shortest. Where no real data are at hand, simulated ones lie
+    in their place. Beside each folder lies its log, see LOG.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -72,8 +98,17 @@ def executed(full, tmp_path_factory):
     with pytest.MonkeyPatch.context() as environment:
         for name, value in {**SECRETS, "WORKSHOP_PROFILE": "ci"}.items():
             environment.setenv(name, value)
+        startup = tmp_path_factory.mktemp("ipython") / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "00_log.py").write_text(LOG)
+        environment.setenv("IPYTHONDIR", str(startup.parents[1]))
+        if not os.environ.get("WORKSHOP_DATA"):
+            stand_in = tmp_path_factory.mktemp("real")
+            files.write_sdss(simulate_quasars(20, seed=2027), stand_in / "sdss")
+            environment.setenv("WORKSHOP_DATA", str(stand_in))
         for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))[: None if full else 1]:
             folder, book = tmp_path_factory.mktemp(path.stem), nbformat.read(path, as_version=4)
+            environment.setenv("NOTEBOOK_LOG", f"{folder}.log")
             resources = {"metadata": {"path": str(folder)}}
             NotebookClient(book, timeout=600, kernel_name="python3", resources=resources).execute()
             books[path.stem] = folder, book
