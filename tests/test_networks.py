@@ -8,7 +8,25 @@ from torch import nn
 from workshop_utils.networks import CNN, LongConv1d, PairMax, ShiftNetwork, fast_length, log_redshift_mse
 from workshop_utils.spectra import N_PIXELS
 
-SIZES = [(1, 4, 500, 250), (3, 5, 200, 0), (2, 2, 64, 7), (2, 3, 10, 5)]  # channels, out, kernel, padding
+SIZES = [(1, 4, 500, 250), (3, 5, 200, 0), (2, 2, 64, 7), (2, 3, 10, 5), (1, 1, 1, 0)]  # channels, out, taps, padding
+
+
+def same_as_torch(long, shape):
+    """Assert that values and gradients are those of nn.Conv1d to 1e-4 (and the layer's own parameters get them)."""
+    plain = nn.Conv1d(long.in_channels, long.out_channels, long.kernel_size, long.stride, long.padding,
+                      long.dilation, long.groups, long.bias is not None, long.padding_mode)
+    plain.load_state_dict(long.state_dict())
+    x = torch.randn(shape, requires_grad=True)
+    y = x.detach().clone().requires_grad_()
+    a, b = long(x), plain(y)
+    weight = torch.randn_like(b)
+    (a * weight).sum().backward()
+    (b * weight).sum().backward()
+    pairs = [(a, b), (x.grad, y.grad)]
+    pairs += [(p.grad, q.grad) for p, q in zip(long.parameters(), plain.parameters(), strict=True)]
+    for ours, theirs in pairs:
+        assert ours.shape == theirs.shape
+        assert (ours - theirs).norm() <= 1e-4 * theirs.norm()
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 8])
@@ -16,18 +34,43 @@ SIZES = [(1, 4, 500, 250), (3, 5, 200, 0), (2, 2, 64, 7), (2, 3, 10, 5)]  # chan
 def test_long_convolution_equals_torch(channels, out, kernel, padding, stride):
     torch.manual_seed(0)
     long = LongConv1d(channels, out, kernel, stride, padding)
-    plain = nn.Conv1d(channels, out, kernel, stride, padding)
-    plain.load_state_dict(long.state_dict())
-    x = torch.randn(3, channels, 777, requires_grad=True)
-    y = x.detach().clone().requires_grad_()
-    a, b = long(x), plain(y)
-    weight = torch.randn_like(b)
-    (a * weight).sum().backward()
-    (b * weight).sum().backward()
-    pairs = [(a, b), (x.grad, y.grad), (long.weight.grad, plain.weight.grad), (long.bias.grad, plain.bias.grad)]
-    for ours, theirs in pairs:
-        assert ours.shape == theirs.shape
-        assert (ours - theirs).norm() <= 1e-4 * theirs.norm()
+    long.GAIN = 0  # by Fourier, however small
+    assert long.by_fourier(torch.zeros(3, channels, 777))
+    same_as_torch(long, (3, channels, 777))
+
+
+@pytest.mark.parametrize("shape", [(128, 1, N_PIXELS), (128, 16, 289), (1, 16, 289), (0, 16, 289), (16, 289)])
+def test_long_convolution_of_the_course_equals_torch(shape):
+    """With the way chosen by size, batches of one and none, and a lone spectrum."""
+    torch.manual_seed(1)
+    layers = CNN().layers
+    same_as_torch(layers[0 if 1 in shape[1:] else 4], shape)
+
+
+@pytest.mark.parametrize("options", [
+    dict(dilation=2), dict(groups=2), dict(bias=False),
+    dict(padding="same", kernel_size=101), dict(padding=40, padding_mode="circular"),
+])
+def test_long_convolution_takes_every_option_of_torch(options):
+    torch.manual_seed(2)
+    long = LongConv1d(4, 6, **{"kernel_size": 100, **options})
+    long.GAIN = 0
+    same_as_torch(long, (3, 4, 300))
+
+
+def test_long_convolution_complains_as_torch_does():
+    for wrong in (torch.zeros(2, 5, 300), torch.zeros(2, 4, 99)):
+        with pytest.raises(RuntimeError) as ours:
+            LongConv1d(4, 6, 100)(wrong)
+        with pytest.raises(RuntimeError) as theirs:
+            nn.Conv1d(4, 6, 100)(wrong)
+        assert str(ours.value) == str(theirs.value)
+
+
+def test_long_convolution_chooses_by_size():
+    assert LongConv1d(32, 32, 200).by_fourier(torch.zeros(64, 32, 2059))
+    assert not LongConv1d(32, 32, 5).by_fourier(torch.zeros(64, 32, 2059))
+    assert not LongConv1d(1, 60, 20).by_fourier(torch.zeros(64, 1, 2059))
 
 
 def test_long_convolution_without_bias():
@@ -40,10 +83,16 @@ def test_fast_length():
     assert [fast_length(n) for n in (1, 7, 11, 121, 4097)] == [1, 8, 12, 125, 4320]
 
 
-@pytest.mark.parametrize("length", [10, 11])
+@pytest.mark.parametrize("length", [1, 10, 11])
 def test_pair_max_equals_max_pool(length):
-    x = torch.randn(2, 3, length)
-    assert torch.equal(PairMax()(x), nn.functional.max_pool1d(x, 2))
+    x = torch.randn(2, 3, length).relu().requires_grad_()  # with zeros side by side
+    y = x.detach().clone().requires_grad_()
+    a, b = PairMax()(x), nn.functional.max_pool1d(y, 2) if length > 1 else y[..., :0]
+    assert torch.equal(a, b)
+    weight = torch.randn_like(a)
+    (a * weight).sum().backward()
+    (b * weight).sum().backward()
+    assert torch.equal(x.grad, y.grad)
 
 
 @pytest.mark.parametrize(("length", "channels", "outputs"), [(N_PIXELS, 1, 1), (N_PIXELS, 1, 2), (4096, 3, 1)])
