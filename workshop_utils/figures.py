@@ -1055,6 +1055,7 @@ def plot_series(panels, ylabels, xlabel="time (s)", marks=None, xlim=None):
         for (label, place), dash in zip((marks or {}).items(), DASHES[1:], strict=False):
             ax.axvline(place, color=BLACK, ls=dash, lw=1.5, zorder=0, label=label if ax is axes[0, 0] else None)
         ax.set_title(title, loc="left")
+        ax.margins(x=0)
         ax.set(ylabel=ylabel, xlim=xlim)
         if ax.get_legend_handles_labels()[1]:
             ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -1141,7 +1142,7 @@ def plot_found(panels, xlim=None):
         Title to curves: label to a table with a row per bin of S/N: middle, share, error.
     xlim : (float, float), optional
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(5.6 * len(panels) + 0.8, 5.0), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.6 * len(panels) + 0.8, 5.6), sharey=True, squeeze=False)
     for ax, (title, curves) in zip(axes[0], panels.items(), strict=True):
         for (label, table), colour, dash, mark in zip(curves.items(), CYCLE, DASHES, "os^Dv", strict=False):
             style = {"color": colour, "ls": dash, "marker": mark, "ms": 7, "capsize": 4, "lw": 2, "label": label}
@@ -1149,7 +1150,7 @@ def plot_found(panels, xlim=None):
         ax.set(title=title, xlabel="S/N of the signal", ylim=(-0.02, 1.05), xlim=xlim)
         ax.grid(color="0.9")
     axes[0, 0].set_ylabel("signals found (share)")
-    axes[0, 0].legend(loc="lower right")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
