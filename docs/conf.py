@@ -27,10 +27,12 @@ nb_code_prompt_show = "Show the code"
 nb_number_source_lines = False
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
-suppress_warnings = ["mystnb.unknown_mime_type"]
+suppress_warnings = ["mystnb.unknown_mime_type", "ref.python"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_inherit_docstrings = False
+napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 html_theme = "sphinx_book_theme"
