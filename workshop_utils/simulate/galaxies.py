@@ -28,8 +28,11 @@ from .rest_frame import (
     REST_WAVELENGTH,
     Sources,
     check_redshifts,
+    combine,
+    cut,
     generator,
     in_chunks,
+    in_view,
     interpolation_weights,
     line_profile,
     move_to,
@@ -145,7 +148,8 @@ def _simulate(z, rng, ln_sn, partial):
     """One chunk of `simulate_galaxies`."""
     shift, z = whole_pixels(z)
     amplitudes, dust = draw_amplitudes(z, rng)
-    flux = move_to(shift, amplitudes, basis(z.device))
+    view = in_view(shift)
+    flux = move_to(shift, combine(amplitudes, pieces(z.device), view), view)
     ln_micron = np.log(10) * torch.tensor(LOGLAM - 3.74036, dtype=torch.float32, device=z.device)  # of 5,500 A
     flux *= torch.exp(-dust * torch.exp(-0.7 * (ln_micron - torch.log1p(z)[:, None])))
     bright = uniform(rng, len(z)) < torch.exp(-((z / 0.25) ** 2))
@@ -166,6 +170,12 @@ def basis(device):
             pairs = zip(centres, strengths, strict=True)
             rows.append(sum(line_profile(c, s, width) for c, s in pairs))
     return torch.tensor(np.array(rows), dtype=torch.float32, device=device)
+
+
+@functools.cache
+def pieces(device):
+    """The basis, cut."""
+    return cut(basis(device))
 
 
 def starlight(population, width):

@@ -43,13 +43,14 @@ def normal(rng, *shape):
 
 @functools.cache
 def noise_curves(device):
-    """Logarithms (2, pixel) of the smooth noise level and of the factor by which sky lines raise it."""
+    """What the logarithm of the noise is made of, (4, pixel): smooth level, sky lines, a constant, a tilt."""
     level = np.interp(np.log(WAVELENGTH), np.log(SIGMA_WAVELENGTH), np.log(SIGMA))
     spikes = np.ones(N_PIXELS)
     for centre, height in SKY_LINES:
         profile = np.exp(-0.5 * ((LOGLAM - np.log10(centre)) / 1.6e-4) ** 2)
         spikes = np.maximum(spikes, 1 + (height - 1) * profile)
-    return torch.tensor(np.array([level, np.log(spikes)]), dtype=torch.float32, device=device)
+    curves = [level, np.log(spikes), np.ones(N_PIXELS), np.linspace(-1, 1, N_PIXELS)]
+    return torch.tensor(np.array(curves), dtype=torch.float32, device=device)
 
 
 def add_noise(flux, rng, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15):
@@ -75,9 +76,8 @@ def add_noise(flux, rng, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15):
     """
     n, device = len(flux), flux.device
     flux *= calibration_error(n, rng)
-    level, spikes = noise_curves(device)
-    tilt = 0.25 * normal(rng, n, 1) * torch.linspace(-1, 1, N_PIXELS, device=device)
-    sigma = torch.addcmul(level + 0.3 * normal(rng, n, 1), 0.5 + 0.7 * uniform(rng, n, 1), spikes).add_(tilt).exp_()
+    tilt, level, sky = 0.25 * normal(rng, n, 1), 0.3 * normal(rng, n, 1), 0.5 + 0.7 * uniform(rng, n, 1)
+    sigma = torch.exp_(torch.cat([torch.ones_like(level), sky, level, tilt], 1) @ noise_curves(device))
     sn = torch.exp(ln_sn[0] + ln_sn[1] * normal(rng, n))
     thin = slice(8, None, 32)  # medians of smooth curves over every 32nd pixel, for speed
     scale = flux[:, thin].median(1).values.clamp_min(1e-3 * flux.amax(1)) / sigma[:, thin].median(1).values
@@ -85,7 +85,7 @@ def add_noise(flux, rng, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15):
     variance = sigma.square_().add_(flux.clamp_min(0), alpha=0.006)
     sn = (flux[:, thin] / variance[:, thin].sqrt()).median(1).values
     ivar = variance.reciprocal()
-    flux += variance.sqrt_().mul_(normal(rng, n, N_PIXELS))
+    flux.addcmul_(variance.sqrt_(), normal(rng, n, N_PIXELS))
     limit_coverage(flux, ivar, rng, partial)
     return flux, ivar, sn
 

@@ -19,12 +19,16 @@ import torch
 from ..spectra import LIGHT_SPEED, LOGLAM, N_PIXELS
 from .noise import LN_SN_MEAN, LN_SN_SCATTER, add_noise, normal, uniform
 from .rest_frame import (
+    PIXEL,
     REST_WAVELENGTH,
     Z_MAX,
     Sources,
     check_redshifts,
+    combine,
+    cut,
     generator,
     in_chunks,
+    in_view,
     interpolation_weights,
     line_profile,
     move_to,
@@ -139,9 +143,11 @@ def draw_redshifts(n, rng, flat=0.0):
 def _simulate(z, rng, ln_sn, partial):
     """One chunk of `simulate_quasars`."""
     shift, z = whole_pixels(z)
-    lines = move_to(shift, draw_amplitudes(z, rng), basis(z.device))
+    view = in_view(shift)
+    rest = combine(draw_amplitudes(z, rng), pieces(z.device), view).add_(1)
+    rest *= continuum(log_rest_frame(z.device)[view], rng, len(z))
+    flux = move_to(shift, rest, view)
     log_rest = np.log(10) * grid(z.device) - torch.log1p(z)[:, None]  # ln(rest wavelength / A)
-    flux = continuum(log_rest, rng).mul_(1 + lines)
     absorb_outflow(flux, log_rest, rng)
     absorb_forest(flux, log_rest, z, rng)
     redden(flux, log_rest, rng)
@@ -153,6 +159,18 @@ def _simulate(z, rng, ln_sn, partial):
 def grid(device):
     """Observed log10 wavelength (4618,) on a device."""
     return torch.tensor(LOGLAM, dtype=torch.float32, device=device)
+
+
+@functools.cache
+def log_rest_frame(device):
+    """The ln(wavelength / A) of every pixel of the rest frame, on a device."""
+    return torch.tensor(np.log(REST_WAVELENGTH), dtype=torch.float32, device=device)
+
+
+@functools.cache
+def pieces(device):
+    """The basis, cut."""
+    return cut(basis(device))
 
 
 @functools.cache
@@ -213,15 +231,18 @@ def draw_amplitudes(z, rng):
     return torch.cat([broad.flatten(1), narrow.flatten(1), hills, host], 1)
 
 
-def continuum(log_rest, rng):
-    """Power laws that bend at 1,000 and 5,000 A (rest), each slope with its scatter; 1 at 2,500 A."""
-    n = len(log_rest)
+def continuum(log_rest, rng, n):
+    """Power laws (n, pixel) that bend at 1,000 and 5,000 A, each slope with its scatter; 1 at 2,500 A.
+
+    `log_rest` (pixel,) is ln(rest wavelength / A).
+    """
     x = log_rest - np.log(2500.0)
     slope = SLOPE + 0.35 * normal(rng, n, 1)
     bend_red = 1.1 + 0.4 * normal(rng, n, 1)
     bend_blue = 1.0 + 0.5 * normal(rng, n, 1)
     red, blue = np.log(5000 / 2500), np.log(1000 / 2500)
-    return torch.exp(slope * x + bend_red * (x - red).clamp_min(0) + bend_blue * (x - blue).clamp_max(0))
+    slopes = torch.cat([slope, bend_red, bend_blue], 1)
+    return torch.exp_(slopes @ torch.stack([x, (x - red).clamp_min(0), (x - blue).clamp_max(0)]))
 
 
 def host_templates():
@@ -252,14 +273,22 @@ def absorb_outflow(flux, log_rest, rng, share=0.13):
     width = 1000 + 5000 * uniform(rng, n, troughs)
     depth = 3 * uniform(rng, n, troughs) ** 1.5 * (uniform(rng, n, troughs) < 0.6)
     low_ions = (uniform(rng, n) < 0.15).float()
-    x, tau = log_rest[rows], torch.zeros_like(flux[rows])
-    ions = [(1549.06, 1.0), (1398.3, 0.5), (1240.14, 0.9), (1033.0, 0.8), (1857.4, low_ions), (2798.75, low_ions)]
-    for centre, strength in ions:
-        v = -LIGHT_SPEED * (x - np.log(centre))  # outflow velocity, km/s
-        for k in range(troughs):
-            u = (v - start[:, k, None]) / width[:, k, None] - 0.5
-            tau += (strength * depth[:, k])[:, None] / (1 + (2 * u).square().square().square())
-    flux[rows] *= torch.exp(-tau)
+    ions = torch.tensor([1549.06, 1398.3, 1240.14, 1033.0, 1857.4, 2798.75], device=flux.device).log()
+    high = torch.tensor([1.0, 0.5, 0.9, 0.8], device=flux.device)
+    strength = torch.cat([high.expand(n, -1), low_ions[:, None].expand(-1, 2)], 1)
+    # pixels (n, ion, 736) around each ion's line: outflow velocities of 41,000 to -10,000 km/s, beyond which tau is 0
+    x, step = log_rest[rows, :1, None], PIXEL * np.log(10)
+    first = ((ions[:, None] - x) / step - 41000 / LIGHT_SPEED / step).long()
+    pixel = first + torch.arange(736, device=flux.device)
+    v = LIGHT_SPEED * (ions[:, None] - x - step * pixel)
+    tau = torch.zeros_like(v)
+    for k in range(troughs):
+        u = (v - start[:, k, None, None]) / width[:, k, None, None] - 0.5
+        tau += (strength * depth[:, k, None])[..., None] / (1 + (2 * u).square_().square_().square_())
+    tau *= (pixel >= 0) & (pixel < flux.shape[1])
+    total = torch.zeros_like(flux[rows])
+    total.scatter_add_(1, pixel.clamp_(0, flux.shape[1] - 1).flatten(1), tau.flatten(1))
+    flux[rows] *= torch.exp(-total)
 
 
 @functools.cache
@@ -290,9 +319,9 @@ def absorb_forest(flux, log_rest, z, rng):
     strength, beta = forest_depth(z.device)
     clouds = torch.exp(-strength[::3] * torch.exp(FOREST_SPREAD * normal(rng, n, len(strength[::3]))))
     forest = clouds.repeat_interleave(3, 1)[:, :N_PIXELS]  # a cloud is three pixels wide, 200 km/s
-    flux *= torch.where(x < np.log(1215.67), forest, 1.0)
-    if z[-1] * 1025.72 + 1025.72 > 10 ** LOGLAM[0]:
-        flux *= torch.where(x < np.log(1025.72), beta, 1.0)
+    for line, transmission in ((1215.67, forest), (1025.72, beta[None])):
+        end = int((x[-1] < np.log(line)).sum())  # pixels blueward of the line in the highest redshift
+        flux[:, :end] *= torch.where(x[:, :end] < np.log(line), transmission[:, :end], 1.0)
     _absorb_systems(flux, x, rng)
 
 
@@ -316,5 +345,5 @@ def _absorb_systems(flux, x, rng):
 def redden(flux, log_rest, rng):
     """Dust in the quasar (SMC-like, Richards et al. 2003: A = 1.39 E(B-V) lambda^-1.2, lambda in micron), in place."""
     excess = -0.03 * torch.log1p(-uniform(rng, len(flux), 1)) * (1 + 4 * (uniform(rng, len(flux), 1) < 0.1))
-    micron = torch.exp(-1.2 * (log_rest - np.log(1e4)))
-    flux *= torch.exp(-0.921 * 1.39 * excess * micron)  # 0.921 = ln(10) / 2.5 turns magnitudes into a factor
+    micron = (log_rest - np.log(1e4)).mul_(-1.2).exp_()
+    flux *= micron.mul_(-0.921 * 1.39 * excess).exp_()  # 0.921 = ln(10) / 2.5 turns magnitudes into a factor

@@ -14,6 +14,7 @@ PIXEL = 1e-4  # dex
 MAX_SHIFT = int(np.ceil(np.log10(1 + Z_MAX) / PIXEL))  # pixels by which the highest redshift moves a line
 REST_LOGLAM = LOGLAM[0] + PIXEL * np.arange(-MAX_SHIFT, N_PIXELS)
 REST_WAVELENGTH = 10**REST_LOGLAM
+PIECE = 256  # pixels of the rest frame that are made at a time, from the rows of a basis that are not zero there
 
 
 class Sources(NamedTuple):
@@ -57,9 +58,13 @@ def in_chunks(simulate, z, chunk):
     """
     order = z.argsort(stable=True)
     chunk = chunk if z.device.type == "cpu" else max(chunk, 4096)
-    parts = [simulate(z[rows]) for rows in order.split(chunk)]
-    back = order.argsort()
-    return [torch.cat(column).index_select(0, back) for column in zip(*parts, strict=True)]
+    columns = None
+    for rows in order.split(chunk):
+        part = simulate(z[rows])
+        columns = columns or [column.new_empty(len(z), *column.shape[1:]) for column in part]
+        for column, values in zip(columns, part, strict=True):
+            column.index_copy_(0, rows, values)
+    return columns
 
 
 def whole_pixels(z):
@@ -68,11 +73,33 @@ def whole_pixels(z):
     return shift, 10 ** (shift * PIXEL) - 1
 
 
-def move_to(shift, amplitudes, basis):
-    """Sums (n, 4618) of the rows of a rest-frame basis (row, rest pixel) as seen at shifts (n,)."""
-    bluest, reddest = MAX_SHIFT - int(shift.max()), MAX_SHIFT - int(shift.min()) + N_PIXELS  # rest pixels in view
-    window = (MAX_SHIFT - shift - bluest)[:, None] + torch.arange(N_PIXELS, device=shift.device)
-    return torch.gather(amplitudes @ basis[:, bluest:reddest], 1, window)
+def in_view(shift):
+    """Rest pixels, a slice of whole pieces, that are seen at one of the shifts (n,)."""
+    bluest, reddest = MAX_SHIFT - int(shift.max()), MAX_SHIFT - int(shift.min()) + N_PIXELS
+    return slice(bluest // PIECE * PIECE, min(-(-reddest // PIECE) * PIECE, len(REST_LOGLAM)))
+
+
+def cut(basis):
+    """A rest-frame basis (row, rest pixel) in pieces: for each the rows that are not zero there, and their values."""
+    found = []
+    for piece in basis.split(PIECE, 1):
+        rows = (piece.abs().amax(1) > 1e-8).nonzero()[:, 0]
+        found.append((rows, piece[rows].contiguous()))
+    return found
+
+
+def combine(amplitudes, pieces, view):
+    """Sums (n, pixel in view) of the rows of a basis that was `cut`, with amplitudes (n, row)."""
+    out = amplitudes.new_empty(len(amplitudes), view.stop - view.start)
+    for (rows, values), part in zip(pieces[view.start // PIECE :], out.split(PIECE, 1), strict=False):
+        torch.mm(amplitudes[:, rows], values, out=part)
+    return out
+
+
+def move_to(shift, rest, view):
+    """What is at rest (n, pixel in view) as seen at shifts (n,): (n, 4618)."""
+    window = (MAX_SHIFT - shift - view.start)[:, None] + torch.arange(N_PIXELS, device=shift.device)
+    return torch.gather(rest, 1, window)
 
 
 def line_profile(centre, width, dispersion, velocity=0.0):
