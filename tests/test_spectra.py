@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 from astropy.io import fits
-from conftest import VINTAGES, quasar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import VINTAGES, quasar
 from workshop_utils import spectra
 from workshop_utils.spectra import (
     LOGLAM,
