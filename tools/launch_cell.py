@@ -98,7 +98,7 @@ def move(new):
 def write_cells(path):
     """Put the links first and the launch cell before all other code of one notebook."""
     book = nbformat.read(path, as_version=4)
-    book.cells = [cell for cell in book.cells if cell.get("id") != "links"]
+    book.cells = [cell for cell in book.cells if "](https://mybinder.org/" not in cell.source]
     skip = {"slideshow": {"slide_type": "skip"}}
     book.cells.insert(0, new_markdown_cell(links(path), id="links", metadata=skip))
     first = next((i for i, cell in enumerate(book.cells) if cell.cell_type == "code"), len(book.cells))
