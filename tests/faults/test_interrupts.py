@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from workshop_utils.simulate.files import write_kaggle
+from workshop_utils.survey import open_survey
 from workshop_utils.training import load_checkpoint, predict, save_checkpoint, train
 
 SCRIPT = textwrap.dedent("""
@@ -80,14 +82,14 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(run, tmp_path, f
         process.kill()
         if process.wait() == -signal.SIGKILL:
             kills += 1
-            writing += (folder / "state.safetensors.part").exists()
+            writing += bool(list(folder.glob("state.safetensors.*.tmp")))
         else:  # it ended before: begin anew
             assert_same(run, whole, folder / "state.safetensors")
             folder = tmp_path / str(kills)
     assert start(run, folder / "state.safetensors").wait() == 0
     assert_same(run, whole, folder / "state.safetensors")
     count("trainings killed at a random moment and resumed to the same weights", kills)
-    count("of these killed while a checkpoint was being written", writing)
+    count("of these, killed while a checkpoint was being written", writing)
 
 
 def assert_same(run, whole, state):
@@ -142,6 +144,8 @@ def test_killed_while_a_checkpoint_is_written(run, tmp_path, moment, full, count
     dead = subprocess.run([sys.executable, script, state, moment], capture_output=True)
     assert dead.returncode == -signal.SIGKILL, dead.stderr.decode()
     assert state.exists()
+    for left in state.parent.glob("*.tmp"):
+        os.utime(left, (0, 0))  # a quarter of an hour later what a killed process left is cleared away
     assert start(run, state).wait() == 0
     assert_same(run, whole, state)
     assert [path.name for path in state.parent.iterdir()] == [state.name]
@@ -160,7 +164,7 @@ def test_ctrl_c_leaves_a_usable_model(run, tmp_path, full, count):
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.1))
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(300) == 0
         assert_same(run, whole, state)
         count("trainings ended by Ctrl-C, usable and resumed")
 
@@ -241,3 +245,48 @@ def test_a_network_saved_over_an_old_one_is_one_or_the_other(tmp_path, monkeypat
         assert not list(tmp_path.glob("*.part"))
     assert survived == 2  # the network and its card
     count("interrupted writes that left the old file or the new one", survived)
+
+
+CONVERSION = textwrap.dedent("""
+    import sys, time
+    from workshop_utils import spectra, survey
+    survey.BLOCK = 4
+    standardise = survey.standardise
+    survey.standardise = lambda flux: (time.sleep(0.01), standardise(flux))[1]  # so that it takes a second
+    print("start", flush=True)
+    survey.prepare_spectra(sys.argv[1], sys.argv[2])
+""")
+
+
+@posix
+def test_conversion_of_a_survey_killed_at_random_moments(tmp_path, full, count):
+    """Killed again and again, resumed in a new process: the same bytes as of an unbroken run."""
+    source = write_kaggle(tmp_path / "survey.h5", 400)
+
+    def convert(folder):
+        command = [sys.executable, "-c", CONVERSION, str(source), str(folder)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process.stdout.readline()
+        return process
+
+    assert convert(tmp_path / "whole").wait() == 0
+    rng, kills, folder = random.Random(9), 0, tmp_path / "0"
+    while kills < (20 if full else 2):
+        process = convert(folder)
+        time.sleep(rng.uniform(0, 0.4))
+        process.kill()
+        if process.wait() == -signal.SIGKILL:
+            kills += 1
+        else:
+            assert_same_folder(tmp_path / "whole", folder)
+            folder = tmp_path / str(kills)
+        assert not folder.exists() or open_survey(folder, check=True)  # under its name it is whole
+    assert convert(folder).wait() == 0
+    assert_same_folder(tmp_path / "whole", folder)
+    count("conversions of a survey killed at a random moment and resumed to the same bytes", kills)
+
+
+def assert_same_folder(whole, folder):
+    for name in ("values.npy", "labels.csv", "card.json"):
+        assert (whole / name).read_bytes() == (folder / name).read_bytes(), name
+    assert not list(folder.parent.glob(f"{folder.name}.part"))

@@ -190,7 +190,7 @@ def test_two_processes_at_once(kaggle, tmp_path, count):
     kaggle.answers = [good, good, half, half, good]
     program = "from workshop_utils.sources import kaggle_file; kaggle_file('q.h5')"
     both = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait(120) for process in both] == [0, 0]
+    assert [process.wait(300) for process in both] == [0, 0]
     assert (tmp_path / "cache" / "q.h5").read_bytes() == CONTENT and cached(tmp_path) == ["q.h5"]
     count("pairs of processes that fetched one file at once")
 
