@@ -223,6 +223,7 @@ def read_tables(path):
             warnings.simplefilter("always")
             with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
                 tables = [hdu.data for hdu in hdus[:4] if isinstance(hdu, fits.BinTableHDU)]
+                tables = [table for table in tables if hasattr(table, "names")]  # not images that were compressed
         notes = " ".join(str(warning.message) for warning in caught)
         whole = "truncated" not in notes and "corrupted" not in notes
     except Exception:  # astropy raises many kinds for a damaged file, from OSError to TypeError
