@@ -57,6 +57,7 @@ def run_notebook(path):
         book,
         timeout=3600,
         kernel_name="python3",
+        coalesce_streams=True,  # of a progress bar, only its end
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": path.parent}},  # the folder that the notebook runs in
         on_cell_complete=lambda **_: peaks.append(peak_memory(client.km.provisioner.pid)),
