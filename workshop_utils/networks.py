@@ -291,19 +291,24 @@ def coincident_snr(
     One step is two samples of the filter's output, 1/256 s, of the times between `search` (s).
     """
     start, stop = (round(FILTER_RATE * t) for t in search)
-    power = snr[..., start:stop].abs().square()
+    snr = snr[..., start:stop]
+    power = snr.real.square() + snr.imag.square()
     highest = [
         nn.functional.max_pool1d(power[:, :, d], 2 * reach + 1, 2, reach) for d, reach in enumerate(REACH)
     ]
     return torch.stack(highest, -1)
 
 
+def filtered(white, templates):
+    """`coincident_snr` of the `matched_filter`; on a CPU a few samples at a time, for what lies between is large."""
+    parts = white.split(4 if white.device.type == "cpu" else 32)
+    return torch.cat([coincident_snr(matched_filter(part, templates)) for part in parts])
+
+
 def matched_filter_snr(white: Float[Tensor, "batch detector sample"], n_templates=128, batch=32):
     """The yardstick: highest network S/N (n,) over all templates and times, the root of the sum of their squares."""
     templates = whitened_templates(n_templates).to(white.device)
-    return torch.cat([
-        coincident_snr(matched_filter(part, templates)).sum(-1).amax((1, 2)).sqrt() for part in white.split(batch)
-    ])
+    return torch.cat([filtered(part, templates).sum(-1).amax((1, 2)).sqrt() for part in white.split(batch)])
 
 
 class MatchedFilterNetwork(nn.Module):
@@ -327,7 +332,7 @@ class MatchedFilterNetwork(nn.Module):
         steps = -(-(round(FILTER_RATE * SEARCH[1]) - round(FILTER_RATE * SEARCH[0])) // 2)
         self.register_buffer("templates", whitened_templates(templates), persistent=False)
         self.weights = nn.Parameter(torch.full((3,), 0.35))  # 0.5 if the strength were known: ln odds = S/N^2 / 2
-        self.evidence = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.evidence = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, 1))
         self.template_prior = nn.Parameter(torch.zeros(templates))
         self.time_prior = nn.Parameter(torch.zeros(steps))
         self.prior = nn.Parameter(torch.tensor(-6.0 - math.log(templates * steps)))  # a signal is somewhere, or nowhere
@@ -337,7 +342,7 @@ class MatchedFilterNetwork(nn.Module):
     def log_odds(self, white: Float[Tensor, "batch detector sample"]) -> Float[Tensor, "batch template step"]:
         """Logarithm of the odds of a merger for every template and time."""
         with torch.no_grad():  # nothing to learn in there
-            power = coincident_snr(matched_filter(white, self.templates))
+            power = filtered(white, self.templates)
             loudness = torch.cat([power.sqrt(), power.sum(-1, keepdim=True).sqrt()], -1)
         learned = power @ self.weights + 5 * self.evidence(loudness / 5)[..., 0]
         return learned + self.template_prior[:, None] + self.time_prior + self.prior

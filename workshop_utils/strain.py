@@ -256,7 +256,7 @@ def whiten(strain, asd=None, low=LOW, high=HIGH, alpha=0.1):
     gain = gain / (gain.square().sum() * frequency[1]).sqrt()
     gain = torch.where(asd > 0, gain / asd, 0)
     waves = torch.fft.rfft(strain * tukey(n, alpha, strain.dtype, strain.device))
-    return torch.fft.irfft(waves * gain, n)
+    return torch.fft.irfft(waves.mul_(gain), n)
 
 
 def windows(strain, step=0.125):
