@@ -5,7 +5,7 @@ PY := .venv/bin/python
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help course test test-all test-lowest test-newest audit lab checkpoints student instructor slides site browser clean
+.PHONY: help benchmark course test test-all test-lowest test-newest audit lab checkpoints student instructor slides site browser clean
 
 help:
 	@echo "make course       run every notebook, print the table  (PROFILE=ci|laptop|gpu, now $(PROFILE))"
@@ -16,6 +16,7 @@ help:
 	@echo "make audit        known vulnerabilities (needs the network) and licences of all that is installed"
 	@echo "make lab          open the notebooks in JupyterLab"
 	@echo "make checkpoints  train again the networks that lie in data/checkpoints"
+	@echo "make benchmark    speed against named references                      -> _build/benchmark.json"
 	@echo "make student      notebooks without solutions, for learners          -> _build/student"
 	@echo "make instructor   notebooks with solutions and speaker notes open    -> _build/instructor"
 	@echo "make slides       slides of every notebook, that need no network     -> _build/slides"
@@ -55,6 +56,9 @@ lab: $(INSTALLED)
 
 checkpoints: $(INSTALLED)
 	$(PY) tools/make_checkpoints.py
+
+benchmark: $(INSTALLED)
+	$(PY) benchmarks/run.py
 
 student instructor: $(INSTALLED)
 	$(PY) tools/publish.py $@

@@ -1047,7 +1047,7 @@ def plot_series(panels, ylabels, xlabel="time (s)", marks=None, xlim=None):
     xlim : (float, float), optional
     """
     ylabels = [ylabels] * len(panels) if isinstance(ylabels, str) else ylabels
-    size = (10.5, 1.2 + 2.2 * len(panels))
+    size = (10.5, 1.2 + (2.2 if len(panels) < 4 else 1.7) * len(panels))
     figure, axes = plt.subplots(len(panels), 1, figsize=size, sharex=True, squeeze=False)
     for ax, (title, curves), ylabel in zip(axes[:, 0], panels.items(), ylabels, strict=True):
         for (label, (x, y)), colour, dash in zip(curves.items(), CYCLE, DASHES, strict=False):

@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+"""How fast the course is: `make benchmark` writes _build/benchmark.json and prints a table.
+
+    python benchmarks/run.py [NAME ...] [--threads 2] [--quick] [--output FILE]
+
+Every benchmark runs in a process of its own, so that its peak memory is its own. Where there is a reference, the two
+sides take turns in the same process, on the same data and threads, and what counts is the ratio of the median times:
+it means the same on another machine, where seconds do not. --quick makes everything tiny, to see that it works.
+"""
+
+import argparse
+import contextlib
+import copy
+import functools
+import io
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BENCHMARKS = {}  # name of a subject -> function(quick) -> (values, spread)
+
+
+def benchmark(function):
+    BENCHMARKS[function.__name__] = function
+    return function
+
+
+def seconds_of(sides, repeats):
+    """Median seconds of each function in `sides`, and of its relative spread (quartiles); they take turns."""
+    times = {name: [] for name in sides}
+    for _ in range(repeats + 1):
+        for name, run in sides.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    times = {name: sorted(values[1:]) for name, values in times.items()}  # the first is to warm up
+    median = {name: statistics.median(values) for name, values in times.items()}
+    spread = [(t[-1 - len(t) // 4] - t[len(t) // 4]) / (2 * median[name]) for name, t in times.items()]
+    return median, sum(s**2 for s in spread) ** 0.5
+
+
+def speedup(name, ours, reference, repeats, **more):
+    median, spread = seconds_of({"ours": ours, "reference": reference}, repeats)
+    values = {name: median["reference"] / median["ours"]}
+    return values | {label: number / median["ours"] for label, number in more.items()}, {name: spread}
+
+
+def rate(name, run, number, repeats):
+    median, spread = seconds_of({"ours": run}, repeats)
+    return {name: number / median["ours"]}, {name: spread}
+
+
+# Networks: LongConv1d and PairMax against nn.Conv1d and nn.MaxPool1d, all else the same, the weights too ---------
+
+
+def plain(network):
+    """A copy made of torch's own layers."""
+    from torch import nn
+
+    from workshop_utils.networks import LongConv1d, PairMax
+
+    network = copy.deepcopy(network)
+    for name, layer in list(network.named_modules()):
+        if type(layer) is LongConv1d:
+            new = nn.Conv1d(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding)
+            new.load_state_dict(layer.state_dict())
+        elif type(layer) is PairMax:
+            new = nn.MaxPool1d(2)
+        else:
+            continue
+        parent, _, child = name.rpartition(".")
+        setattr(network.get_submodule(parent), child, new)
+    return network
+
+
+def compare_training(name, network, batch, loss, adam, repeats):
+    """Ratio of the times of a training step: forward, loss, backward, optimiser."""
+    import torch
+
+    from workshop_utils.training import step_once
+
+    other = plain(network)
+    with torch.no_grad():
+        assert torch.allclose(network.eval()(batch[0]), other.eval()(batch[0]), rtol=1e-4, atol=1e-4)
+    steps = []
+    for model in (network.train(), other.train()):
+        steps.append(functools.partial(step_once, model, batch, loss, adam(model.parameters())))
+    return speedup(name, *steps, repeats, **{name.replace("speedup", "spectra_per_second"): len(batch[0])})
+
+
+@benchmark
+def long_convolution(quick):
+    """32 -> 32 channels, 200 taps, 2,059 samples, 64 at a time, forward and backward, against nn.Conv1d."""
+    import torch
+
+    from workshop_utils.networks import LongConv1d
+
+    ours = LongConv1d(32, 32, 200)
+    reference = torch.nn.Conv1d(32, 32, 200)
+    reference.load_state_dict(ours.state_dict())
+    x = torch.randn(2 if quick else 64, 32, 2059, requires_grad=True)
+    slope = torch.randn_like(ours(x))
+
+    def run(layer):
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        y = layer(x)
+        y.backward(slope)
+        return y.detach(), x.grad, layer.weight.grad, layer.bias.grad
+
+    for a, b in zip(run(ours), run(reference), strict=True):
+        assert (a - b).norm() < 1e-4 * b.norm()
+    return speedup("long_convolution_speedup", lambda: run(ours), lambda: run(reference), 1 if quick else 5)
+
+
+@benchmark
+def redshift_cnn_training(quick):
+    """A step of the course's CNN, 128 spectra, against the same net of torch's own layers."""
+    import torch
+
+    from workshop_utils.networks import CNN, log_redshift_mse
+
+    n = 8 if quick else 128
+    batch = torch.randn(n, 1, 4618), 4 * torch.rand(n)
+    name = "redshift_cnn_training_speedup"
+    return compare_training(name, CNN(), batch, log_redshift_mse, torch.optim.Adam, 1 if quick else 11)
+
+
+@benchmark
+def upstream_training(quick):
+    """A step of the classifier published with the workshop, 32 spectra, against the same of torch's own layers."""
+    import torch
+    from torch import nn
+
+    from workshop_utils.networks import LongConv1d, PairMax
+
+    layers, channels, length = [], 1, 4618
+    for width, taps in ((60, 200), (70, 200), (36, 32)):
+        layers += [LongConv1d(channels, width, taps), nn.ReLU(), PairMax()]
+        channels, length = width, (length - taps + 1) // 2
+    layers += [nn.Flatten(), nn.Linear(channels * length, 900), nn.ReLU(), nn.Linear(900, 100), nn.ReLU()]
+    n = 2 if quick else 32
+    batch = torch.randn(n, 1, 4618), torch.randint(2, (n,))
+    network = nn.Sequential(*layers, nn.Linear(100, 2))
+    name = "upstream_training_speedup"
+    return compare_training(name, network, batch, nn.functional.cross_entropy, torch.optim.AdamW, 1 if quick else 5)
+
+
+@benchmark
+def seconds_to_97_percent(quick):
+    """The shift network from scratch, until 97 % of 1,000 other quasars are within 6,000 km/s (simulation included)."""
+    import torch
+
+    from workshop_utils.apply import summarise_probability
+    from workshop_utils.networks import ShiftNetwork
+    from workshop_utils.scores import redshift_scores
+    from workshop_utils.simulate import simulate_quasars
+    from workshop_utils.spectra import standardise
+    from workshop_utils.training import predict, quasar_batches, train
+
+    torch.manual_seed(1)
+    network, quasars = ShiftNetwork(), simulate_quasars(50 if quick else 1000, 1000013)
+    spectra = standardise(quasars.flux)[:, None]
+
+    def wrong(network):
+        z = summarise_probability(predict(network, spectra).softmax(1), network.z)[:, 0]
+        return 1 - redshift_scores(z, quasars.z)["accuracy_6000"]
+
+    steps, batch = (4, 8) if quick else (80, 128)
+    with contextlib.redirect_stdout(io.StringIO()):  # no progress bar
+        history = train(network, quasar_batches(batch, 9), network.loss, steps, learning_rate=5e-3, validate=wrong,
+                        every=2 if quick else 10)
+    reached = history[history.validation <= (1 if quick else 0.03)]
+    return {"seconds_to_97_percent": float(reached.seconds.iloc[0]) if len(reached) else None}, {}
+
+
+# Simulation and preparation -----------------------------------------------------------------------------------
+
+
+@benchmark
+def simulate_spectra(quick):
+    """Quasar spectra with noise, 4,618 pixels."""
+    from workshop_utils.simulate import simulate_quasars
+
+    n = 64 if quick else 2048
+    return rate("simulate_spectra_per_second", lambda: simulate_quasars(n, 1), n, 1 if quick else 9)
+
+
+@benchmark
+def simulate_strain(quick):
+    """Samples of strain, three detectors, 4,096 values each."""
+    from workshop_utils.simulate import simulate_strain
+
+    n = 16 if quick else 512
+    return rate("simulate_strain_per_second", lambda: simulate_strain(n, 1), n, 1 if quick else 9)
+
+
+@benchmark
+def whiten(quick):
+    """256 samples of strain at once, against scipy's band-pass (taper, Butterworth, order 8) in a loop."""
+    import numpy as np
+    from scipy.signal import butter, sosfilt
+    from scipy.signal.windows import tukey
+
+    from workshop_utils.simulate import simulate_strain
+    from workshop_utils.strain import whiten
+
+    strain = simulate_strain(8 if quick else 256, 1).strain
+    arrays, window = strain.numpy(), tukey(4096, 0.1)
+    sections = butter(8, (25, 500), "bandpass", fs=2048, output="sos")
+
+    def loop():
+        return np.array([[sosfilt(sections, detector * window) for detector in sample] for sample in arrays])
+
+    number = {"whiten_per_second": len(strain)}
+    return speedup("whiten_speedup", lambda: whiten(strain), loop, 1 if quick else 9, **number)
+
+
+@benchmark
+def survey(quick):
+    """A simulated survey file into a float16 map, and training from the map against training from memory."""
+    import torch
+
+    from workshop_utils.networks import CNN, log_redshift_mse
+    from workshop_utils.survey import prepare_spectra
+    from workshop_utils.training import dataset_batches, step_once
+
+    n, batch = (64, 16) if quick else (8192, 128)
+    with tempfile.TemporaryDirectory() as folder:
+        write = f"from workshop_utils.simulate.files import write_kaggle; write_kaggle('s.h5', {n})"
+        subprocess.run([sys.executable, "-c", write], cwd=folder, check=True)  # its memory does not count
+        start = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            prepared = prepare_spectra(f"{folder}/s.h5", f"{folder}/survey")
+        converted = 4 * 4618 * len(prepared.labels) / 1e6 / (time.perf_counter() - start)
+        z = torch.tensor(prepared.labels.z.to_numpy(), dtype=torch.float32)
+        network = CNN()
+        adam = torch.optim.Adam(network.parameters())
+        step = iter(range(10**6))
+
+        def train_on(values):
+            batches = dataset_batches(values, z[: len(values)], batch, seed=1)
+            return lambda: step_once(network, batches(next(step)), log_redshift_mse, adam)
+
+        memory = torch.randn(min(n // 2, 1024), 1, 4618)
+        sides = train_on(prepared.values), train_on(memory)
+        values, spread = speedup("survey_reading_ratio", *sides, 1 if quick else 15)
+        del prepared
+    return {"survey_conversion_mb_per_second": converted, **values}, spread
+
+
+# Running them -------------------------------------------------------------------------------------------------
+
+
+def peak_memory():
+    """Highest resident memory of this process so far, MB; None where the system does not count it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def run_here(name, quick, threads):
+    """Run one benchmark in this process and print what it found as JSON."""
+    import torch
+
+    torch.set_num_threads(threads)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    values, spread = BENCHMARKS[name](quick)
+    print(json.dumps({"values": values, "spread": spread, "peak_memory_mb": peak_memory(), "load": load}))
+
+
+def run_apart(name, quick, threads):
+    """Run one benchmark in a process of its own."""
+    command = [sys.executable, __file__, name, "--here", "--threads", str(threads), *["--quick"] * quick]
+    waiting = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}  # a waiting thread leaves the core free
+    done = subprocess.run(command, env=os.environ | waiting, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"The benchmark {name} failed; its error stands above.")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main(names, quick, threads, output):
+    found = {"threads": threads, "cpus": os.cpu_count(), "quick": quick, "spread": {}, "peak_memory_mb": {}, "load": {}}
+    print(f"{threads} threads of {os.cpu_count()} CPU cores; spread is half the distance of the quartiles\n")
+    print(f"{'':38} {'value':>9} {'spread':>8} {'peak MB':>8} {'load':>5}")
+    for name in names or BENCHMARKS:
+        one = run_apart(name, quick, threads)
+        found |= one["values"]
+        found["spread"] |= one["spread"]
+        found["peak_memory_mb"][name], found["load"][name] = one["peak_memory_mb"], one["load"]
+        for key, value in one["values"].items():
+            spread = one["spread"].get(key)
+            columns = [f"{value:9,.1f}" if value is not None else f"{'never':>9}"]
+            columns.append(f"{100 * spread:6.0f} %" if spread is not None else " " * 8)
+            columns += [f"{one['peak_memory_mb'] or 0:8,.0f}", f"{one['load'] or 0:5.1f}"]
+            print(f"{key:38} " + " ".join(columns), flush=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = output.with_name(output.name + ".part")
+    beside.write_text(json.dumps(found, indent=2) + "\n")
+    os.replace(beside, output)
+    print(f"\nNumbers: {output}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()), help="of both sides (default 2)")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: the numbers mean nothing")
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "_build" / "benchmark.json")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(BENCHMARKS):
+        parser.error(f"there is no benchmark {', '.join(unknown)}; choose from {', '.join(BENCHMARKS)}")
+    if arguments.here:
+        run_here(arguments.names[0], arguments.quick, arguments.threads)
+    else:
+        main(arguments.names, arguments.quick, arguments.threads, arguments.output)
