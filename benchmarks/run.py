@@ -132,6 +132,37 @@ def redshift_cnn_training(quick):
 
 
 @benchmark
+def redshift_cnn_limit(quick):
+    """How near that step is to what the machine can do, if every operation's arrays went through its memory once.
+
+    The limit is the greater of two times: of the bytes, at the rate of copying an array of 200 MB, and of the
+    operations, at the rate of a product of two matrices of 2,048 x 2,048.
+    """
+    import torch
+    from traffic import Traffic
+
+    from workshop_utils.networks import CNN, log_redshift_mse
+    from workshop_utils.training import step_once
+
+    n, repeats = (8, 1) if quick else (128, 11)
+    batch, network = (torch.randn(n, 1, 4618), 4 * torch.rand(n)), CNN()
+    adam = torch.optim.Adam(network.parameters())
+    matrix, array = torch.randn(2048, 2048), torch.randn(50_000_000)
+    other = torch.empty_like(array)
+    sides = {"step": lambda: step_once(network, batch, log_redshift_mse, adam)}
+    sides |= {"product": lambda: matrix @ matrix, "copy": lambda: other.copy_(array)}
+    median, spread = seconds_of(sides, repeats)
+    with Traffic() as traffic:
+        sides["step"]()
+    flops, bandwidth = 2 * 2048**3 / median["product"], 2 * 4 * len(array) / median["copy"]
+    limit = max(traffic.operations / flops, traffic.bytes / bandwidth)
+    values = {"machine_gflop_per_second": flops / 1e9, "machine_copy_gb_per_second": bandwidth / 1e9}
+    values |= {"redshift_cnn_step_ms": 1e3 * median["step"], "redshift_cnn_step_gflop": traffic.operations / 1e9}
+    values |= {"redshift_cnn_step_mb": traffic.bytes / 1e6, "redshift_cnn_share_of_limit": limit / median["step"]}
+    return values, {"redshift_cnn_share_of_limit": spread}
+
+
+@benchmark
 def upstream_training(quick):
     """A step of the classifier published with the workshop, 32 spectra, against the same of torch's own layers."""
     import torch
@@ -297,7 +328,7 @@ def main(names, quick, threads, output):
         found["peak_memory_mb"][name], found["load"][name] = one["peak_memory_mb"], one["load"]
         for key, value in one["values"].items():
             spread = one["spread"].get(key)
-            columns = [f"{value:9,.1f}" if value is not None else f"{'never':>9}"]
+            columns = [f"{value:9,.{1 if value >= 10 else 2}f}" if value is not None else f"{'never':>9}"]
             columns.append(f"{100 * spread:6.0f} %" if spread is not None else " " * 8)
             columns += [f"{one['peak_memory_mb'] or 0:8,.0f}", f"{one['load'] or 0:5.1f}"]
             print(f"{key:38} " + " ".join(columns), flush=True)
