@@ -286,7 +286,7 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
     return pd.DataFrame(history, columns=["step", "loss", "validation", "seconds"])
 
 
-def predict(network, inputs, batch=256):
+def predict(network, inputs, batch=128):
     """The network's answers (n, ...) to many inputs (n, ...), on the CPU: evaluation mode, no gradients, in batches."""
     device = next(network.parameters()).device
     network.eval()
