@@ -155,11 +155,12 @@ def plot_losses(curves, xlabel="step", ylabel="loss", log=True):
 
 
 def _use_plain_log_axis(ax):
-    """Make the y axis logarithmic, with plain numbers at it (also 2 and 5 where it spans little)."""
+    """Make the y axis logarithmic, with plain numbers at it (the more of them, the less it spans)."""
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_locator(mpl.ticker.LogLocator(subs=(2, 5)))
+    between = range(2, 10) if high < 4 * low else (2, 3, 5) if high < 20 * low else (2, 5)
+    ax.yaxis.set_minor_locator(mpl.ticker.LogLocator(subs=between))
     ax.yaxis.set_minor_formatter("{x:g}" if high < 50 * low else mpl.ticker.NullFormatter())
 
 
