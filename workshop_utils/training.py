@@ -82,14 +82,12 @@ def quasar_batches(batch_size, seed, device="cpu", flat=0.15):
     function
         step -> (spectra (batch, 1, 4618) standardised, redshifts (batch,)).
     """
-    batch_seed(seed, 0)  # refuses a bad seed now, not when training starts
 
-    def batch(step):
-        rng = torch.Generator(device).manual_seed(batch_seed(seed, step))
+    def simulate(rng):
         quasars = simulate_quasars(batch_size, rng, device, flat=flat)
         return standardise(quasars.flux)[:, None], quasars.z
 
-    return batch
+    return fresh_batches(simulate, seed, device)
 
 
 def simulate_classes(n, seed, device="cpu"):
@@ -121,14 +119,12 @@ def simulate_classes(n, seed, device="cpu"):
 
 def class_batches(batch_size, seed, device="cpu"):
     """Endless fresh quasars and galaxies for `train`, as `quasar_batches`: step -> (spectra, labels of `CLASSES`)."""
-    batch_seed(seed, 0)
 
-    def batch(step):
-        rng = torch.Generator(device).manual_seed(batch_seed(seed, step))
+    def simulate(rng):
         flux, label = simulate_classes(batch_size, rng, device)
         return standardise(flux)[:, None], label
 
-    return batch
+    return fresh_batches(simulate, seed, device)
 
 
 def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
@@ -136,14 +132,18 @@ def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
 
     `prepare` is what is done to the strain before the network sees it. In a share `off` a detector does not run.
     """
-    batch_seed(seed, 0)
 
-    def batch(step):
-        rng = torch.Generator(device).manual_seed(batch_seed(seed, step))
+    def simulate(rng):
         samples = simulate_strain(batch_size, rng, device, off=off)
         return prepare(samples.strain), samples.signal
 
-    return batch
+    return fresh_batches(simulate, seed, device)
+
+
+def fresh_batches(simulate, seed, device="cpu"):
+    """Batches for `train` that `simulate` (generator -> batch) makes, each from a seed of its own: step -> batch."""
+    batch_seed(seed, 0)  # refuses a bad seed now, not when training starts
+    return lambda step: simulate(torch.Generator(device).manual_seed(batch_seed(seed, step)))
 
 
 def batch_seed(seed, step):
