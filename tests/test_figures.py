@@ -246,6 +246,28 @@ def test_far_errors_are_drawn_at_the_edge_and_none_is_lost():
     assert drawn == [[0.0, 5.0], [20.0], [-20.0]]
 
 
+def test_residuals_without_far_errors_fill_the_figure():
+    """Markers that may leave their panel, and none of them there, must not press the panels together."""
+    figure = figures.plot_residuals(np.zeros(4), np.ones(4), np.ones(4))
+    figure.canvas.draw()
+    assert all(ax.get_position().width > 0.35 for ax in figure.axes)
+
+
+def test_right_redshifts_lie_above_wrong_ones():
+    """The right ones are a thin line, and would vanish below the wrong ones beside it."""
+    ax = figures.plot_redshifts({"network": [1.0, 1.2]}, [1.0, 1.0]).axes[0]
+    order = {line.get_label(): line.get_zorder() for line in ax.lines}
+    assert order["right"] > order["wrong"]
+
+
+def test_error_of_a_share_stays_between_none_and_all():
+    """A share of 1 has no error bar upwards, a share of 0 none downwards."""
+    table = pd.DataFrame({"confidence": [0.2, 0.9], "share": [0.0, 1.0], "error": [0.3, 0.3], "n": [2, 3]})
+    (bars,) = figures.plot_reliability(table).axes[0].containers
+    ends = np.concatenate([segment[:, 1] for segment in bars.lines[2][0].get_segments()])
+    assert ends.tolist() == pytest.approx([0.0, 0.3, 0.7, 1.0])
+
+
 def test_accuracy_is_drawn_with_its_error():
     """Each bin stands at its share, in per cent, with its binomial error above and below."""
     ax = figures.plot_accuracy({"S/N": {"network": BINS}}).axes[0]

@@ -25,7 +25,8 @@ def test_folder_holds_the_notebook_and_what_kaggle_must_know(path, tmp_path):
 
 
 def test_metadata_has_the_fields_that_the_kaggle_package_reads(tmp_path, monkeypatch):
-    monkeypatch.setenv("KAGGLE_API_TOKEN", "not-a-token")  # or the package ends the program when it is imported
+    for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY"):  # without, it stops when it is imported
+        monkeypatch.setenv(name, "not-a-token")
     template = pytest.importorskip("kaggle.api.kaggle_api_extended").KaggleApi
     api = template()
     monkeypatch.setattr(api, "get_config_value", lambda name: "someone")

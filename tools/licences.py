@@ -24,6 +24,7 @@ EXCEPTIONS = {
     "lscsoft-glue": "GPL: lalsuite needs it, in tests only",
     "igwn-ligolw": "GPL: lalsuite needs it, in tests only",
     "igwn-segments": "GPL: lalsuite needs it, in tests only",
+    "ligo-segments": "GPL: lalsuite needs it, in tests only",
 }
 NVIDIA = "proprietary, free to use: CUDA, which torch brings on Linux with an NVIDIA GPU; torch works without"
 
@@ -43,7 +44,7 @@ def licence_of(package):
     about = importlib.metadata.metadata(package)
     classified = [line.split(" :: ")[-1] for line in about.get_all("Classifier") or [] if line.startswith("License ::")]
     classified = [re.sub(r" License( \(\w+\))?$", "", name) for name in classified if name != "OSI Approved"]
-    text = (about.get("License") or "").strip().split("\n")[0]
+    text = (about.get("License") or "").strip().split("\n")[0].split(" :: ")[-1]
     text = re.sub(r",? (License|licen[cs]e)\b(, Version)?|^The ", "", text)
     return about.get("License-Expression") or " AND ".join(classified) or text or "unknown"
 

@@ -164,6 +164,13 @@ def _use_plain_log_axis(ax):
     ax.yaxis.set_minor_formatter("{x:g}" if high < 50 * low else mpl.ticker.NullFormatter())
 
 
+def _use_plain_log_ticks(ax):
+    """Make the x axis logarithmic, with the plain numbers ... 0.3, 1, 3, 10 ... at it."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 3)))
+    ax.xaxis.set_major_formatter("{x:g}")
+
+
 @with_alt_text
 def plot_descents(w, b, loss, paths, labels=("weight w", "offset b"), best=None, unit="", log=True):
     """Draw a loss surface as a map, once for each path that goes down it.
@@ -396,8 +403,15 @@ def _mark_lines(ax, z, labels=True, colour=VERMILION, dash=":", height=1.01):
         if WAVELENGTH[0] < place < WAVELENGTH[-1]:
             ax.axvline(place, color=colour, lw=1.2, ls=dash, zorder=0)
             if labels:
-                above = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-                ax.text(place, height, label, color=colour, fontsize=12, bbox=WHITE, **above)
+                _name_line(ax, place, label, colour, height)
+
+
+def _name_line(ax, place, label, colour, height):
+    """Write the name of a line at its wavelength; at the edge of a panel, not across it (height: 0 to 1 is inside)."""
+    across = (place - WAVELENGTH[0]) / np.ptp(WAVELENGTH)
+    ha = "center" if height > 1 or 0.04 < across < 0.96 else "left" if across < 0.5 else "right"
+    style = {"transform": ax.get_xaxis_transform(), "ha": ha, "va": "bottom", "fontsize": 12}
+    ax.text(place, height, label, color=colour, bbox=WHITE, **style)
 
 
 def _draw_spectrum(ax, flux, pixels, colour=BLACK):
@@ -488,7 +502,10 @@ def plot_moving_lines(flux, z):
         if seen.any():
             path, up = np.repeat(place[seen], 2), heights[np.repeat(seen, 2)]
             ax.plot(path, up, color=VERMILION, lw=1.2, ls=":", zorder=1)
-            ax.text(path[-1], up[-1] + 0.08 * step, label, color=VERMILION, va="bottom", ha="center")
+            if seen[-1]:  # free above the uppermost spectrum; else beside the end of the track, below the next one
+                ax.text(path[-1], up[-1] + 0.08 * step, label, color=VERMILION, va="bottom", ha="center")
+            else:
+                ax.text(path[-1] + 0.003, up[-1] - 0.12 * step, label, color=VERMILION, va="center")
     for one, height in zip(flux, z, strict=True):
         shape = np.log10(np.maximum(one, 1e-3 * np.max(one)))
         ax.plot(LOGLAM, height + step * (0.1 + 0.55 * (shape - shape.min())), color=BLACK, lw=1.5)
@@ -518,9 +535,9 @@ def plot_layers(layers, z):
             ax.plot(WAVELENGTH, before, color="0.7", lw=1.2)
         ax.plot(WAVELENGTH, flux, color=BLUE, lw=1.2)
         low, high = np.quantile(running_mean(flux), [0, 0.999])
-        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylim=(min(0, low), 1.15 * high))
+        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylim=(min(0, low), 1.35 * high))
         ax.set_ylabel("flux\n(relative)")
-        ax.text(0.99, 0.95, title, transform=ax.transAxes, ha="right", va="top")
+        ax.text(0.99, 0.95, title, transform=ax.transAxes, ha="right", va="top", bbox=WHITE)
         _mark_lines(ax, z, labels=ax is axes[0])
         before = flux
     axes[-1].set_xlabel(WAVELENGTH_LABEL)
@@ -642,14 +659,15 @@ def plot_redshifts(found, z_true, limit=6000.0):
     limit : float
         km/s; within it a redshift counts as right.
     """
-    size = (4.4 * len(found) + 1.9, 4.6)
+    size = (min(4.4 * len(found) + 1.9, 13.0), 4.6)
     figure, axes = plt.subplots(1, len(found), figsize=size, sharey=True, squeeze=False)
     z_true, end = np.asarray(z_true), 1.05 * float(np.max(z_true))
     for ax, (title, z) in zip(axes[0], found.items(), strict=True):
         z, right = np.asarray(z), np.abs(velocity_error(z, z_true)) < limit
         ax.plot([0, end], [0, end], color="0.7", lw=1)
-        for kind, colour, mark, label in ((right, BLUE, "o", "right"), (~right, ORANGE, "s", "wrong")):
-            ax.plot(z_true[kind], z[kind], mark, color=colour, ms=4, alpha=0.7, label=label)
+        style = {"ms": 4 if len(z) < 2000 else 3, "alpha": 0.7}  # right ones on top: a thin line hides little
+        ax.plot(z_true[right], z[right], "o", color=BLUE, zorder=3, label="right", **style)
+        ax.plot(z_true[~right], z[~right], "s", color=ORANGE, zorder=2, label="wrong", **style)
         ax.set(title=title, xlabel="true redshift", xlim=(0, end), ylim=(0, end), aspect="equal")
     axes[0, 0].set_ylabel("redshift found")
     axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2)
@@ -746,10 +764,10 @@ def plot_learning_curve(histories, ylabel="loss", levels=None, xlabel="batches")
         Label to a loss to compare with, drawn across.
     """
     figure, ax = plt.subplots(figsize=(10.5, 5.0))
-    for (label, history), colour in zip(histories.items(), CYCLE, strict=False):
+    for (label, history), colour, mark in zip(histories.items(), CYCLE, "os^Dv", strict=False):
         style = {"color": colour, "lw": 2}
         ax.plot(history["step"], history["loss"], alpha=0.5, **style, label=f"{label}: training")
-        ax.plot(history["step"], history["validation"], "o-", **style, label=f"{label}: validation")
+        ax.plot(history["step"], history["validation"], f"{mark}-", **style, label=f"{label}: validation")
     for (label, level), dash in zip((levels or {}).items(), DASHES[1:], strict=False):
         ax.axhline(level, color=BLACK, ls=dash, lw=1.5, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -781,11 +799,11 @@ def plot_residuals(velocity, z, sn, limit=6000.0, beyond=20000.0):
         ax.axhline(0, color=GREY, lw=1)
         ax.plot(x[~far], velocity[~far], ".", color=BLUE, ms=4, alpha=0.6)
         for side, mark in ((velocity > edge, "^"), (velocity < -edge, "v")):
-            ax.plot(x[side], np.clip(velocity[side], -edge, edge), mark, color=VERMILION, ms=7, clip_on=False)
+            if side.any():  # markers that are not clipped, and none of them, would upset the layout
+                ax.plot(x[side], np.clip(velocity[side], -edge, edge), mark, color=VERMILION, ms=7, clip_on=False)
         ax.set(xlabel=xlabel, ylim=(-edge, edge))
     axes[0].set_ylabel("redshift error (1,000 km/s)")
-    axes[1].set_xscale("log")
-    axes[1].xaxis.set_major_formatter("{x:g}")
+    _use_plain_log_ticks(axes[1])
     return figure
 
 
@@ -809,8 +827,7 @@ def plot_accuracy(tables, limit=6000.0):
             style = {"fmt": mark, "color": colour, "ms": 7, "lw": 2, "label": label}
             ax.errorbar(middle, 100 * table.share, 100 * table.error, reach, **style)
         if networks and all(table.low.min() > 0 for table in networks.values()):
-            ax.set_xscale("log")
-            ax.xaxis.set_major_formatter("{x:g}")
+            _use_plain_log_ticks(ax)
         ax.set(xlabel=xlabel, ylim=(0, 105))
         ax.grid(color="0.9")
     axes[0, 0].set_ylabel(f"right within {limit:,.0f} km/s (%)")
@@ -835,7 +852,7 @@ def plot_failures(flux, z_true, z_found, titles):
         low, high = ax.get_ylim()
         ax.set_ylim(low - 0.2 * (high - low), high)
         _mark_lines(ax, z_true[i], colour=BLUE, dash="-")
-        _mark_lines(ax, z_found[i], colour=VERMILION, dash="--", height=0.01)
+        _mark_lines(ax, z_found[i], colour=VERMILION, dash="--", height=0.03)
         ax.set_title(titles[i], loc="left", pad=22)
         ax.set_ylabel("flux\n(10⁻¹⁷ erg s⁻¹\ncm⁻² Å⁻¹)")
     axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
@@ -853,7 +870,7 @@ def plot_filters(before, after, smooth=25):
         Taps of the running mean.
     """
     n = len(before)
-    figure, axes = plt.subplots(2, n, figsize=(3.1 * n + 0.6, 5.4), sharex=True, sharey="row", squeeze=False)
+    figure, axes = plt.subplots(2, n, figsize=(min(3.1 * n + 0.6, 12.5), 5.4), sharex=True, sharey="row", squeeze=False)
     for i, (top, below) in enumerate(axes.T):
         top.plot(after[i], color=BLUE, lw=0.8, label="after")
         top.plot(before[i], color="0.75", lw=0.8, alpha=0.8, label="before")
@@ -891,7 +908,7 @@ def plot_galaxies(flux, z, titles, pixels=9):
     for i, ax in enumerate(axes[:, 0]):
         _draw_spectrum(ax, flux[i], pixels)
         low, high = ax.get_ylim()
-        ax.set_ylim(low - 0.15 * (high - low), high)
+        ax.set_ylim(low - 0.2 * (high - low), high)
         _mark_galaxy_lines(ax, z[i])
         ax.set_title(titles[i], loc="left", pad=22)
         ax.set_ylabel("flux\n(10⁻¹⁷ erg s⁻¹\ncm⁻² Å⁻¹)")
@@ -901,15 +918,12 @@ def plot_galaxies(flux, z, titles, pixels=9):
 
 def _mark_galaxy_lines(ax, z):
     """Mark the features of galaxies at redshift z, with their names."""
-    for lines, colour, height, va in (
-        (GALAXY_EMISSION, VERMILION, 1.01, "bottom"),
-        (GALAXY_ABSORPTION, BLUE, 0.02, "bottom"),
-    ):
+    for lines, colour, height in ((GALAXY_EMISSION, VERMILION, 1.01), (GALAXY_ABSORPTION, BLUE, 0.03)):
         for name, rest in lines.items():
-            if WAVELENGTH[0] < rest * (1 + z) < WAVELENGTH[-1]:
-                ax.axvline(rest * (1 + z), color=colour, lw=1.2, ls=":", zorder=0)
-                place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": va}
-                ax.text(rest * (1 + z), height, name, color=colour, fontsize=12, **place)
+            place = rest * (1 + z)
+            if WAVELENGTH[0] < place < WAVELENGTH[-1]:
+                ax.axvline(place, color=colour, lw=1.2, ls=":", zorder=0)
+                _name_line(ax, place, name, colour, height)
 
 
 @with_alt_text
@@ -945,7 +959,8 @@ def plot_confusion(tables, names=("quasar", "galaxy")):
         Title to counts.
     names : sequence of str
     """
-    figure, axes = plt.subplots(1, len(tables), figsize=(4.9 * len(tables) + 0.6, 4.7), sharey=True, squeeze=False)
+    size = (min(4.9 * len(tables) + 0.6, 12.5), 4.7)
+    figure, axes = plt.subplots(1, len(tables), figsize=size, sharey=True, squeeze=False)
     for ax, (title, counts) in zip(axes[0], tables.items(), strict=True):
         counts = np.asarray(counts)
         share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -1129,6 +1144,7 @@ def plot_detection(curves, n_noise):
         ax.set(xlabel="false alarms (share of noise samples)", ylim=(0, 1.02))
     axes[0].set(xlim=(-0.02, 1.02), ylabel="signals found (share)", title="ROC curve")
     axes[1].set(xscale="log", xlim=(1 / n_noise, 1), title="the same, rare false alarms enlarged")
+    axes[1].xaxis.set_major_formatter("{x:g}")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -1308,7 +1324,7 @@ def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshi
         right.axvline(float(z_marked[i]), color=VERMILION, ls="--", lw=2, zorder=0, label=mark)
         right.plot(z, peak, color=BLUE, lw=1.8)
         right.set(xlim=(0, z[-1]), ylim=(0, 1.15 * max(peak.max(), 1e-3)), ylabel="probability\nwithin 5 shifts")
-    axes[0, 1].legend(loc="upper right")
+    axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0))  # above: inside, it would touch the mark
     axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
     axes[-1, 1].set_xlabel("redshift")
     return figure
@@ -1327,13 +1343,16 @@ def plot_reliability(table, xlabel="confidence of the network", ylabel="share ri
     figure, ax = plt.subplots(figsize=(7.5, 5.6))
     ax.plot([0, 1], [0, 1], color="0.7", lw=2, label="honest")
     style = {"fmt": "o", "color": BLUE, "ms": 9, "capsize": 5, "label": "measured"}
-    ax.errorbar(table.confidence, table.share, table.error, **style)
-    for row in table.itertuples():
+    error = np.array([np.minimum(table.error, table.share), np.minimum(table.error, 1 - table.share)])
+    ax.errorbar(table.confidence, table.share, error, **style)  # a share lies between 0 and 1
+    gaps = np.append(np.diff(table.confidence), 1.0)
+    for row, gap in zip(table.itertuples(), gaps, strict=True):
+        offset, ha = ((0, 10), "center") if gap < 0.06 else ((10, -18), "left")
         place = row.confidence, row.share
-        ax.annotate(f"{row.n:,}", place, (10, -18), textcoords="offset points", fontsize=12)
+        ax.annotate(f"{row.n:,}", place, offset, textcoords="offset points", ha=ha, fontsize=12, bbox=WHITE)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.set(xlim=(0, 1.12), ylim=(-0.05, 1.1))
-    ax.legend(loc="upper left")
+    ax.set(xlim=(0, 1.12), ylim=(-0.13, 1.2), yticks=np.linspace(0, 1, 6))
+    ax.legend(loc="upper left", ncols=2)
     return figure
 
 
