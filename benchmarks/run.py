@@ -79,6 +79,20 @@ def plain(network):
     return network
 
 
+def upstream_network():
+    """The classifier published with the workshop, with our layers: 60, 70, 36 channels of 200, 200, 32 taps."""
+    from torch import nn
+
+    from workshop_utils.networks import LongConv1d, PairMax
+
+    layers, channels, length = [], 1, 4618
+    for width, taps in ((60, 200), (70, 200), (36, 32)):
+        layers += [LongConv1d(channels, width, taps), nn.ReLU(), PairMax()]
+        channels, length = width, (length - taps + 1) // 2
+    layers += [nn.Flatten(), nn.Linear(channels * length, 900), nn.ReLU(), nn.Linear(900, 100), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(100, 2))
+
+
 def compare_training(name, network, batch, loss, adam, repeats):
     """Ratio of the times of a training step: forward, loss, backward, optimiser."""
     import torch
@@ -168,16 +182,8 @@ def upstream_training(quick):
     import torch
     from torch import nn
 
-    from workshop_utils.networks import LongConv1d, PairMax
-
-    layers, channels, length = [], 1, 4618
-    for width, taps in ((60, 200), (70, 200), (36, 32)):
-        layers += [LongConv1d(channels, width, taps), nn.ReLU(), PairMax()]
-        channels, length = width, (length - taps + 1) // 2
-    layers += [nn.Flatten(), nn.Linear(channels * length, 900), nn.ReLU(), nn.Linear(900, 100), nn.ReLU()]
     n = 2 if quick else 32
-    batch = torch.randn(n, 1, 4618), torch.randint(2, (n,))
-    network = nn.Sequential(*layers, nn.Linear(100, 2))
+    batch, network = (torch.randn(n, 1, 4618), torch.randint(2, (n,))), upstream_network()
     name = "upstream_training_speedup"
     return compare_training(name, network, batch, nn.functional.cross_entropy, torch.optim.AdamW, 1 if quick else 5)
 
