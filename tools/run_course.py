@@ -69,7 +69,8 @@ def run_notebook(path):
         error = f"{failure.ename}: {failure.evalue}"
     except (CellTimeoutError, DeadKernelError) as failure:
         error = str(failure)
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(book, {"metadata": {"name": path.stem}})
+    exporter = HTMLExporter()  # told to embed images, it would unfold every hint and solution
+    page, _ = exporter.from_notebook_node(book, {"metadata": {"name": path.stem}})
     write_text(BUILD / "course" / f"{path.stem}.html", page)
     copy = BUILD / "course" / path.name
     copy.unlink(missing_ok=True) if error else write_text(copy, nbformat.writes(book))

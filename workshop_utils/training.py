@@ -87,7 +87,7 @@ def quasar_batches(batch_size, seed, device="cpu", flat=0.15):
         quasars = simulate_quasars(batch_size, rng, device, flat=flat)
         return standardise(quasars.flux)[:, None], quasars.z
 
-    return fresh_batches(simulate, seed, device)
+    return batch_function(simulate, seed, device)
 
 
 def simulate_classes(n, seed, device="cpu"):
@@ -124,7 +124,7 @@ def class_batches(batch_size, seed, device="cpu"):
         flux, label = simulate_classes(batch_size, rng, device)
         return standardise(flux)[:, None], label
 
-    return fresh_batches(simulate, seed, device)
+    return batch_function(simulate, seed, device)
 
 
 def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
@@ -137,10 +137,10 @@ def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
         samples = simulate_strain(batch_size, rng, device, off=off)
         return prepare(samples.strain), samples.signal
 
-    return fresh_batches(simulate, seed, device)
+    return batch_function(simulate, seed, device)
 
 
-def fresh_batches(simulate, seed, device="cpu"):
+def batch_function(simulate, seed, device="cpu"):
     """Batches for `train` that `simulate` (generator -> batch) makes, each from a seed of its own: step -> batch."""
     batch_seed(seed, 0)  # refuses a bad seed now, not when training starts
     return lambda step: simulate(torch.Generator(device).manual_seed(batch_seed(seed, step)))

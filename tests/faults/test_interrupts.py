@@ -18,7 +18,7 @@ from workshop_utils.survey import open_survey
 from workshop_utils.training import load_checkpoint, predict, save_checkpoint, train
 
 SCRIPT = textwrap.dedent("""
-    import sys
+    import pathlib, sys, time
     import torch
     from torch import nn
     from workshop_utils import training
@@ -33,9 +33,15 @@ SCRIPT = textwrap.dedent("""
         x = torch.randn(16, 1, 64, generator=rng)
         return x, x.mean(2)
 
+    def write_slowly(path, data):
+        with open(path, "wb") as file:
+            for i in range(0, len(data), 100_000):
+                file.write(data[i : i + 100_000])
+                time.sleep(0.001)
+
     if __name__ == "__main__":
         torch.set_num_threads(1)
-        training.SAVE_EVERY = 0  # so that about half of the time goes into writing checkpoints
+        training.SAVE_EVERY, pathlib.Path.write_bytes = 0, write_slowly  # half of the time goes into checkpoints
         print("start", flush=True)
         training.train(network(), batches, nn.functional.mse_loss, int(sys.argv[2]), checkpoint=sys.argv[1])
 """)
@@ -73,24 +79,29 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(run, tmp_path, f
     """Killed again and again, at moments spread over the whole training, each time resumed in a new process."""
     run, whole = run
     rng = random.Random(7)
-    kills, writing, seen, folder = 0, 0, set(), tmp_path / "0"
+    kills, writing, seen, state = 0, 0, set(), tmp_path / "0" / "state.safetensors"
     while kills < (20 if full else 3):
-        process = start(run, folder / "state.safetensors")
-        while not folder.exists() and process.poll() is None:  # Adam takes a second to import
+        before, process = changed(state), start(run, state)
+        while changed(state) == before and process.poll() is None:  # it imports for seconds before it trains
             time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.5))
+        time.sleep(rng.uniform(0, 0.3))
         process.kill()
         if process.wait() == -signal.SIGKILL:
             kills += 1
-            writing += bool(half_written(folder) - seen)
-            seen |= half_written(folder)
+            writing += bool(half_written(state.parent) - seen)
+            seen |= half_written(state.parent)
         else:  # it ended before: begin anew
-            assert_same(run, whole, folder / "state.safetensors")
-            folder = tmp_path / str(kills)
-    assert start(run, folder / "state.safetensors").wait() == 0
-    assert_same(run, whole, folder / "state.safetensors")
+            assert_same(run, whole, state)
+            state = tmp_path / str(kills) / "state.safetensors"
+    assert start(run, state).wait() == 0
+    assert_same(run, whole, state)
     count("trainings killed at a random moment and resumed to the same weights", kills)
     count("trainings killed at a random moment: of these, while a checkpoint was written", writing)
+
+
+def changed(path):
+    """When a file was written last; None where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def half_written(folder):
