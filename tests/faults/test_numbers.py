@@ -1,5 +1,6 @@
 """Numbers that must not depend on the unit, the grid's origin, the machine's precision or the process."""
 
+import copy
 import hashlib
 import subprocess
 import sys
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from test_bad_files import write_fits
 
 from workshop_utils import measure_redshift
-from workshop_utils.apply import class_network, redshift_network, summarise_probability
+from workshop_utils.apply import class_network, redshift_network, summarise_probability, waves_network
 from workshop_utils.scores import temper, velocity_error
-from workshop_utils.simulate import simulate_quasars
+from workshop_utils.simulate import simulate_quasars, simulate_strain
 from workshop_utils.spectra import LOGLAM, standardise
 from workshop_utils.strain import check_strain, design_asd, read_g2net, whiten
 
@@ -93,6 +94,31 @@ def test_strain_does_not_underflow_in_files(tmp_path):
     strain = 1e-21 * np.random.default_rng(0).normal(size=(3, 4096))
     np.save(tmp_path / "a.npy", strain)
     np.testing.assert_allclose(read_g2net(tmp_path / "a.npy")[0], strain, rtol=1e-6)
+
+
+def moved_to(where, x):
+    """Network or tensor in another place: a device, or in double precision on the CPU."""
+    return copy.deepcopy(x).double() if where == "float64" else copy.deepcopy(x).to(where)
+
+
+@pytest.mark.parametrize("where", ["float64", "cuda", "mps"])
+def test_answers_agree_with_those_of_a_gpu_and_of_double_precision(bright, where):
+    """Redshifts to 10 km/s, probabilities of a class to 1e-3, log odds to 0.01, whitened strain to 1e-3 sigma."""
+    if where != "float64" and not getattr(torch, where).is_available():
+        pytest.skip(f"no {where} here")
+    strain = simulate_strain(8, seed=7_000_003).strain
+    white, spectra = whiten(strain), standardise(bright.flux)[:, None]
+    assert (whiten(moved_to(where, strain)).cpu() - white).abs().max() < 1e-3
+    assert (standardise(moved_to(where, bright.flux)).cpu() - spectra[:, 0]).abs().max() < 1e-3
+    networks = [redshift_network(), class_network()[0], waves_network()]
+    with torch.no_grad():
+        pairs = [(network(x), moved_to(where, network)(moved_to(where, x)).cpu().float())
+                 for network, x in zip(networks, (spectra, spectra, white), strict=True)]  # fmt: skip
+    (here, there), classes, log_odds = pairs
+    z = [summarise_probability(scores.softmax(1), networks[0].z)[:, 0].numpy() for scores in (here, there)]
+    assert np.abs(velocity_error(*z)).max() < 10
+    assert (classes[0].softmax(1) - classes[1].softmax(1)).abs().max() < 1e-3
+    assert (log_odds[0] - log_odds[1]).abs().max() < 0.01
 
 
 PROGRAM = textwrap.dedent("""
