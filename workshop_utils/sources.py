@@ -1,6 +1,7 @@
 """Sources: where data come from. Folders are searched first; then files are downloaded and cached."""
 
 import contextlib
+import errno
 import functools
 import glob
 import hashlib
@@ -629,6 +630,7 @@ def _kaggle_error(name, error, page):
 
 def unzip(archive, name, path):
     """Unpack the one file ``name`` of a zip archive to ``path``, then delete the archive."""
+    damaged = DownloadError(f"{archive}: it is damaged; delete it and download it again.")
     try:
         with zipfile.ZipFile(archive) as files:
             if any(_leads_out(member) for member in files.namelist()):
@@ -638,8 +640,12 @@ def unzip(archive, name, path):
                 raise DownloadError(f"{archive}: it holds no {name}; delete it and download it again.")
             with files.open(member) as source, written_beside(path) as beside, beside.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):  # damaged, locked, unknown
-        raise DownloadError(f"{archive}: it is damaged; delete it and download it again.") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OverflowError):
+        raise damaged from None  # or locked, or of an unknown kind
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # it points before its own beginning
+            raise damaged from None
+        raise
     with contextlib.suppress(OSError):  # another process may be reading it
         Path(archive).unlink()
 

@@ -842,6 +842,8 @@ BAD_ZIP = {
     "one byte changed": (with_bytes(archive(("q.h5", CONTENT)), lambda data: put(data, 500, 0xFF)), "damaged"),
     "compressed, one byte changed": (with_bytes(archive(("q.h5", CONTENT), compression=zipfile.ZIP_DEFLATED),
                                                 lambda data: put(data, 200, data[200] ^ 0xFF)), "damaged"),
+    "a list of contents that says it lies further on": (
+        with_bytes(archive(("q.h5", CONTENT)), lambda data: put(data, len(data) - 5, data[-5] ^ 0x40)), "damaged"),
     "nothing inside": (archive(), "holds no q.h5"), "another file": (archive(("a.h5", CONTENT)), "holds no q.h5"),
     "a folder of that name": (archive(("q.h5/", b"")), "holds no q.h5"),
     "a path with ..": (archive(("../q.h5", CONTENT)), "lead out"),
