@@ -9,11 +9,10 @@ Writes _build/benchmark_gpu.json and prints it. --quick makes everything tiny, t
 import argparse
 import functools
 import json
-import pathlib
 import time
 
 import torch
-from run import ROOT, plain, upstream_network
+from run import ROOT, plain, seconds_of, upstream_network
 from torch import nn
 
 from workshop_utils.networks import CNN, ShiftNetwork, log_redshift_mse
@@ -26,14 +25,13 @@ SURVEY = 396_831  # spectra of DR16Q
 
 def seconds(run, repeats, device):
     """Median seconds of `repeats` calls, after one to warm up, each waited for."""
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
+
+    def waited():
         run()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return sorted(times[1:])[repeats // 2]
+
+    return seconds_of({"run": waited}, repeats)[0]["run"]
 
 
 def training_rates(device, n, repeats):
@@ -85,7 +83,7 @@ def main(device, quick):
     if device.type == "cuda":
         found["peak_memory_gb"] = torch.cuda.max_memory_allocated(device) / 1e9
     text = json.dumps(found, indent=2) + "\n"
-    write_text(pathlib.Path(ROOT / "_build" / "benchmark_gpu.json"), text)
+    write_text(ROOT / "_build" / "benchmark_gpu.json", text)
     print(text, end="")
 
 

@@ -327,6 +327,8 @@ def run_apart(name, quick, threads):
 
 
 def main(names, quick, threads, output):
+    from workshop_utils.sources import write_text
+
     found = {"threads": threads, "cpus": os.cpu_count(), "quick": quick, "spread": {}, "peak_memory_mb": {}, "load": {}}
     print(f"{threads} threads of {os.cpu_count()} CPU cores; spread is half the distance of the quartiles\n")
     print(f"{'':38} {'value':>9} {'spread':>8} {'peak MB':>8} {'load':>5}")
@@ -341,10 +343,7 @@ def main(names, quick, threads, output):
             columns.append(f"{100 * spread:6.0f} %" if spread is not None else " " * 8)
             columns += [f"{one['peak_memory_mb'] or 0:8,.0f}", f"{one['load'] or 0:5.1f}"]
             print(f"{key:38} " + " ".join(columns), flush=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    beside = output.with_name(output.name + ".part")
-    beside.write_text(json.dumps(found, indent=2) + "\n")
-    os.replace(beside, output)
+    write_text(output, json.dumps(found, indent=2) + "\n")
     print(f"\nNumbers: {output}")
 
 

@@ -237,8 +237,9 @@ def summarise_probability(probability, z, limit=0.02):
     log_z = torch.log1p(z)
     peak = log_z[probability.argmax(1)][:, None]
     near = torch.where((log_z - peak).abs() < limit, probability, 0)
-    confidence = near.sum(1).clamp(max=1)  # rounded, it may be 1.0000001
-    best = (near * log_z).sum(1) / near.sum(1)
+    total = near.sum(1)
+    best = (near * log_z).sum(1) / total
+    confidence = total.clamp(max=1)  # rounded, it may be 1.0000001
     low, high = shortest_interval(probability)
     step = float(log_z[1] - log_z[0])
     edges = torch.stack([best, low * step, high * step], 1)

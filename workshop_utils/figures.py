@@ -396,10 +396,10 @@ def running_mean(flux, pixels=9):
     return np.convolve(np.pad(np.asarray(flux, float), half, mode="edge"), np.ones(pixels) / pixels, "valid")
 
 
-def _mark_lines(ax, z, labels=True, colour=VERMILION, dash=":", height=1.01):
-    """Mark where the lines of `MARKED` are seen at redshift z, their names above, or at `height`."""
-    for name, label in MARKED.items():
-        place = LINES[name] * (1 + z)
+def _mark_lines(ax, z, labels=True, colour=VERMILION, dash=":", height=1.01, lines=None):
+    """Mark where lines (name: rest wavelength, else those of `MARKED`) are seen at redshift z, named at `height`."""
+    for label, rest in (lines or {label: LINES[name] for name, label in MARKED.items()}).items():
+        place = rest * (1 + z)
         if WAVELENGTH[0] < place < WAVELENGTH[-1]:
             ax.axvline(place, color=colour, lw=1.2, ls=dash, zorder=0)
             if labels:
@@ -918,12 +918,8 @@ def plot_galaxies(flux, z, titles, pixels=9):
 
 def _mark_galaxy_lines(ax, z):
     """Mark the features of galaxies at redshift z, with their names."""
-    for lines, colour, height in ((GALAXY_EMISSION, VERMILION, 1.01), (GALAXY_ABSORPTION, BLUE, 0.03)):
-        for name, rest in lines.items():
-            place = rest * (1 + z)
-            if WAVELENGTH[0] < place < WAVELENGTH[-1]:
-                ax.axvline(place, color=colour, lw=1.2, ls=":", zorder=0)
-                _name_line(ax, place, name, colour, height)
+    _mark_lines(ax, z, lines=GALAXY_EMISSION)
+    _mark_lines(ax, z, colour=BLUE, height=0.03, lines=GALAXY_ABSORPTION)
 
 
 @with_alt_text
