@@ -7,8 +7,8 @@ import torch
 from workshop_utils.networks import matched_filter, matched_filter_snr, whitened_templates
 from workshop_utils.scores import area_under_curve
 from workshop_utils.simulate import simulate_strain
-from workshop_utils.simulate.binaries import MERGER, draw_binaries, waveform_bank, waveforms
-from workshop_utils.strain import SAMPLE_RATE, design_asd, whiten
+from workshop_utils.simulate.binaries import MERGER, draw_binaries
+from workshop_utils.strain import SAMPLE_RATE, design_asd, waveform_bank, waveforms, whiten
 
 
 def overlap(a, b):

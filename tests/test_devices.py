@@ -60,7 +60,7 @@ SCRIPT = """
     import test_devices as test
     from workshop_utils import training
 
-    training.SAVE_EVERY, accelerator, folder = -1, Accelerator(cpu=True), Path(sys.argv[2])
+    training.loop.SAVE_EVERY, accelerator, folder = -1, Accelerator(cpu=True), Path(sys.argv[2])
     rank, whole, broken, seen = accelerator.process_index, test.network(), test.network(), []
     test.run(whole, accelerator=accelerator).to_csv(folder / f"history{rank}.csv", index=False)
     for name in ("again", "two"):

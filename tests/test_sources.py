@@ -18,9 +18,9 @@ def bare_machine(tmp_path, monkeypatch):
     """No data anywhere but in the test's own folders, and no waiting between tries."""
     monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("WORKSHOP_DATA", raising=False)
-    monkeypatch.setattr(sources, "KAGGLE_INPUT", tmp_path / "kaggle-input")
-    monkeypatch.setattr(sources, "DATA", tmp_path / "shipped")
-    monkeypatch.setattr(sources, "PAUSE", 0.01)
+    monkeypatch.setattr(sources.folders, "KAGGLE_INPUT", tmp_path / "kaggle-input")
+    monkeypatch.setattr(sources.folders, "DATA", tmp_path / "shipped")
+    monkeypatch.setattr(sources.download, "PAUSE", 0.01)
 
 
 # ---------------------------------------------------------------------------------------------- fetch
@@ -65,7 +65,7 @@ def test_fetch_goes_on_with_what_a_killed_process_left(server, tmp_path, monkeyp
     fetch(server.url, tmp_path / "a" / "file.bin")
     assert ranges(server)[-1] is None  # it may be at work still
     (tmp_path / "a" / "file.bin").unlink()
-    monkeypatch.setattr(sources, "ORPHAN_AGE", -1e9)  # whatever the clock does
+    monkeypatch.setattr(sources.download, "ORPHAN_AGE", -1e9)  # whatever the clock does
     fetch(server.url, tmp_path / "a" / "file.bin")
     assert ranges(server)[-1] == "bytes=5000-" and nothing_but(tmp_path / "a" / "file.bin")
 
@@ -88,7 +88,7 @@ def test_fetch_does_not_repeat_what_is_refused(server, tmp_path, code, words):
 
 @pytest.mark.parametrize("trouble", [status(500), cut, stall])
 def test_fetch_gives_up_in_the_end_and_says_what_to_do(server, tmp_path, trouble, monkeypatch):
-    monkeypatch.setattr(sources, "TRIES", 2)
+    monkeypatch.setattr(sources.download, "TRIES", 2)
     server.plan = [trouble]
     path = tmp_path / "file.bin"
     with pytest.raises(DownloadError, match="in 2 tries; check the connection"):
@@ -142,7 +142,7 @@ def test_two_at_once_end_with_one_good_file(server, tmp_path):
 
 
 def test_fetch_sdss_boss(server, monkeypatch):
-    monkeypatch.setattr(sources, "SDSS_ARCHIVE", server.url)
+    monkeypatch.setattr(sources.archives, "SDSS_ARCHIVE", server.url)
     path = fetch_sdss(3655, 55240, 2)
     assert path.name == "spec-3655-55240-0002.fits" and nothing_but(path)
     assert server.log[0].path == ("/eboss/spectro/redux/v5_13_2/spectra/lite/3655/spec-3655-55240-0002.fits")
@@ -152,7 +152,7 @@ def test_fetch_sdss_boss(server, monkeypatch):
 
 
 def test_fetch_sdss_tries_all_reductions_of_the_first_survey(server, monkeypatch):
-    monkeypatch.setattr(sources, "SDSS_ARCHIVE", server.url)
+    monkeypatch.setattr(sources.archives, "SDSS_ARCHIVE", server.url)
     server.plan = [status(404), status(404), good]
     fetch_sdss(390, 51900, 282)
     tail = "spectra/lite/0390/spec-0390-51900-0282.fits"
@@ -160,7 +160,7 @@ def test_fetch_sdss_tries_all_reductions_of_the_first_survey(server, monkeypatch
 
 
 def test_fetch_sdss_unknown_or_refused(server, monkeypatch):
-    monkeypatch.setattr(sources, "SDSS_ARCHIVE", server.url)
+    monkeypatch.setattr(sources.archives, "SDSS_ARCHIVE", server.url)
     server.plan = [status(404)]
     with pytest.raises(DownloadError, match="spec-9999-55555-0001.fits: .* no such spectrum"):
         fetch_sdss(9999, 55555, 1)
@@ -178,7 +178,7 @@ def test_fetch_sdss_prefers_the_file_at_hand(tmp_path, monkeypatch):
 
 
 def test_fetch_gw150914(server, monkeypatch):
-    monkeypatch.setattr(sources, "GW150914_ARCHIVE", f"{server.url}/GW150914/v3")
+    monkeypatch.setattr(sources.archives, "GW150914_ARCHIVE", f"{server.url}/GW150914/v3")
     paths = sources.fetch_gw150914()
     assert [path.name[:5] for path in paths] == ["H-H1_", "L-L1_"]
     assert all(path.read_bytes() == CONTENT for path in paths)
@@ -187,7 +187,7 @@ def test_fetch_gw150914(server, monkeypatch):
 
 
 def test_fetch_gw150914_prefers_the_files_at_hand(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "GW150914_ARCHIVE", server.url)
+    monkeypatch.setattr(sources.archives, "GW150914_ARCHIVE", server.url)
     names = ["H-H1_LOSC_4_V2-1126259446-32.hdf5", "L-L1_LOSC_4_V2-1126259446-32.hdf5"]
     (tmp_path / "gw150914").mkdir()
     (tmp_path / "gw150914" / names[0]).touch()  # the other is missing
@@ -198,7 +198,7 @@ def test_fetch_gw150914_prefers_the_files_at_hand(server, tmp_path, monkeypatch)
 
 
 def test_fetch_gw150914_without_the_archive(server, monkeypatch):
-    monkeypatch.setattr(sources, "GW150914_ARCHIVE", server.url)
+    monkeypatch.setattr(sources.archives, "GW150914_ARCHIVE", server.url)
     server.plan = [status(404)]
     with pytest.raises(DownloadError, match="H-H1_GWOSC.*no such file"):
         sources.fetch_gw150914()
@@ -235,7 +235,7 @@ def test_cache_folder_falls_back_to_a_temporary_one(tmp_path, monkeypatch):
     with pytest.warns(UserWarning):
         assert folder.is_dir() and cache_folder() == folder
     folder.rmdir()
-    sources._temporary_folder.cache_clear()
+    sources.folders._temporary_folder.cache_clear()
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])

@@ -21,7 +21,7 @@ def bare_machine(tmp_path, monkeypatch):
     """No data anywhere but in the test's own folders."""
     monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("WORKSHOP_DATA", raising=False)
-    monkeypatch.setattr(sources, "KAGGLE_INPUT", tmp_path / "kaggle-input")
+    monkeypatch.setattr(sources.folders, "KAGGLE_INPUT", tmp_path / "kaggle-input")
 
 
 def noise(n=1, seconds=2, seed=0, dtype=torch.float32):

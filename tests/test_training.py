@@ -77,7 +77,7 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
         from test_training import batches, small_network
         from torch import nn
         from workshop_utils import training
-        training.SAVE_EVERY = 0
+        training.loop.SAVE_EVERY = 0
         def deadly(step):
             if step == 31:
                 os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
@@ -109,7 +109,7 @@ def test_stopping_by_hand_leaves_a_usable_network(capsys):
 
 def test_time_budget_ends_the_training(monkeypatch):
     clock = iter(range(10000))
-    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(training.loop.time, "monotonic", lambda: next(clock))
     history = train(small_network(), batches, nn.functional.mse_loss, 1000, seconds=60, every=1)
     assert 10 < len(history) < 61
 

@@ -129,7 +129,7 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_a_temporary_folder(tmp_pa
         assert str(cache).startswith(tempfile.gettempdir())
         assert fetch(server.url, cache / "file.bin").read_bytes() == CONTENT
         shutil.rmtree(cache)
-        sources._temporary_folder.cache_clear()
+        sources.folders._temporary_folder.cache_clear()
         count("writes to a full disk or a folder that cannot be written")
 
 
@@ -147,7 +147,7 @@ def test_a_cache_mounted_read_only(tmp_path, monkeypatch, count):
             save_checkpoint(nn.Linear(2, 1), folder / "net.safetensors", {})
     finally:
         subprocess.run(["umount", folder], check=True)
-        sources._temporary_folder.cache_clear()
+        sources.folders._temporary_folder.cache_clear()
     count("writes to a full disk or a folder that cannot be written", 2)
 
 

@@ -19,7 +19,7 @@ from workshop_utils.sources import DownloadError, fetch
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(sources, "PAUSE", 0.001)
+    monkeypatch.setattr(sources.download, "PAUSE", 0.001)
 
 
 def test_cut_at_random_bytes_and_resumed(server, tmp_path, full, count):
@@ -91,7 +91,7 @@ def test_each_fault_alone_is_an_error_that_says_what_to_do(server, tmp_path, fau
 
 
 def test_a_stall_times_out(server, tmp_path, monkeypatch, count):
-    monkeypatch.setattr(sources, "TRIES", 1)
+    monkeypatch.setattr(sources.download, "TRIES", 1)
     server.plan = [stall]
     with pytest.raises(DownloadError, match="timed out"):
         fetch(server.url, tmp_path / "file.bin", timeout=0.2)

@@ -41,7 +41,7 @@ SCRIPT = textwrap.dedent("""
 
     if __name__ == "__main__":
         torch.set_num_threads(1)
-        training.SAVE_EVERY, pathlib.Path.write_bytes = 0, write_slowly  # half of the time goes into checkpoints
+        training.loop.SAVE_EVERY, pathlib.Path.write_bytes = 0, write_slowly  # half of the time goes into checkpoints
         print("start", flush=True)
         training.train(network(), batches, nn.functional.mse_loss, int(sys.argv[2]), checkpoint=sys.argv[1])
 """)
@@ -132,7 +132,7 @@ def test_killed_while_a_checkpoint_is_written(run, tmp_path, moment, full, count
         from interrupted_run import batches, network
         from workshop_utils import training
         torch.set_num_threads(1)
-        training.SAVE_EVERY = 0
+        training.loop.SAVE_EVERY = 0
         moment, writes = sys.argv[2], 0
         write_bytes, replace = pathlib.Path.write_bytes, os.replace
 

@@ -32,14 +32,14 @@ def bare_machine(tmp_path, monkeypatch):
     for name, folder in homes.items():
         monkeypatch.setenv(name, str(tmp_path / folder))
     for name in ("KAGGLE_INPUT", "DATA"):
-        monkeypatch.setattr(sources, name, tmp_path / "nothing")
+        monkeypatch.setattr(sources.folders, name, tmp_path / "nothing")
     for name in [name for name in sys.modules if name.split(".")[0] == "kaggle"]:
         monkeypatch.delitem(sys.modules, name)  # it looks for credentials when it is first imported
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "TEST")
     monkeypatch.setenv("KAGGLE_USERNAME", "somebody")
     monkeypatch.setenv("KAGGLE_KEY", KEY)
-    monkeypatch.setattr(sources, "SILENCE", 0.5)
-    monkeypatch.setattr(sources, "PAUSE", 0.001)
+    monkeypatch.setattr(sources.kaggle, "SILENCE", 0.5)
+    monkeypatch.setattr(sources.download, "PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_a_token_that_others_can_read_is_told(tmp_path, name):
         token.chmod(mode)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            sources._check_permissions()
+            sources.kaggle._check_permissions()
         advice = [str(warning.message) for warning in caught]
         assert bool(advice) == warned and all(f"chmod 600 {token}" in text for text in advice)
     assert stat.S_IMODE(token.stat().st_mode) == 0o600  # looked at, not changed

@@ -14,10 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.numpy import load_file
 from torch import Tensor
 
-from ..sources import shipped
 from ..strain import (
     DETECTORS,
     HIGH,
@@ -28,6 +26,8 @@ from ..strain import (
     antenna_patterns,
     design_asd,
     light_delays,
+    waveform_bank,
+    waveforms,
 )
 from .noise import normal, uniform
 from .rest_frame import generator
@@ -59,32 +59,8 @@ class Strain(NamedTuple):
     merger: Float[Tensor, " batch"]
 
 
-@functools.cache
-def waveform_bank():
-    """The bank as float64 arrays: frequency (k,) in Hz, log_amplitude and phase (n, k), parameters (n, 4).
-
-    The parameters are the total mass (solar masses, redshifted), the mass ratio (lighter over heavier) and the two
-    spins along the orbit's axis. The first K rows are good templates for all others, for any K.
-    """
-    return {name: value.astype(float) for name, value in load_file(shipped("waveform_bank.safetensors")).items()}
 
 
-def waveforms(frequency, rows=slice(None), longest=None):
-    """Waveforms h(f), complex128 (n, k), of rows of the bank at frequencies (k,) in Hz; the merger is at time 0.
-
-    Only the shape matters: the highest amplitude is 1. `longest` leaves out what is more than so many seconds before
-    the merger: the time at which a frequency arrives is the slope of its phase.
-    """
-    bank = waveform_bank()
-    log_amplitude, phase = (
-        np.array([np.interp(frequency, bank["frequency"], row) for row in bank[name][rows]])
-        for name in ("log_amplitude", "phase")
-    )
-    if longest is not None:
-        before = np.gradient(phase, frequency, axis=1) / (2 * np.pi)
-        late = 1 / (1 + np.exp(np.clip((before - longest) / 0.05, -50, 50)))
-        log_amplitude = log_amplitude + np.log(np.where(frequency < 100, late, 1))
-    return np.exp(log_amplitude + 1j * phase)
 
 
 @functools.cache

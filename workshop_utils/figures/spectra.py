@@ -1,0 +1,299 @@
+"""Figures of notebook 02: spectra, what is done to them, and what may be guessed from them."""
+
+
+
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+from ..scores import LINES, velocity_error
+from ..spectra import LIGHT_SPEED, LOGLAM, WAVELENGTH
+from .style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    DASHES,
+    MARKED,
+    ORANGE,
+    SKY,
+    VERMILION,
+    WAVELENGTH_LABEL,
+    WHITE,
+    _draw_spectrum,
+    _mark_lines,
+    running_mean,
+    with_alt_text,
+)
+
+
+@with_alt_text
+def plot_spectra(flux, z, titles, sigma=None, pixels=9):
+    """Draw spectra one below the other, with the lines of the paper's Fig. 4 marked.
+
+    Parameters
+    ----------
+    flux : array (n, 4618)
+        1e-17 erg/s/cm2/A.
+    z : array (n,)
+        Redshifts at which the lines are marked; NaN marks none.
+    titles : sequence of str
+    sigma : array (n, 4618), optional
+        Noise of each pixel, drawn below; 0 or infinite where there are no data.
+    pixels : int
+        Width of the running mean that is drawn over the measured flux; 1 draws the flux alone.
+    """
+    rows = len(flux)
+    figure, axes = plt.subplots(rows, 1, figsize=(10.5, 1.3 + 2.5 * rows), sharex=True, squeeze=False)
+    for i, ax in enumerate(axes[:, 0]):
+        _draw_spectrum(ax, flux[i], pixels)
+        if sigma is not None:
+            recorded = np.isfinite(sigma[i]) & (np.asarray(sigma[i]) > 0)
+            ax.plot(WAVELENGTH, np.where(recorded, sigma[i], np.nan), color=BLUE, lw=1.2, label="noise σ")
+        _mark_lines(ax, z[i])
+        ax.set_title(titles[i], loc="left", pad=22 if np.isfinite(z[i]) else 6)
+        ax.set_ylabel("flux\n(10⁻¹⁷ erg s⁻¹\ncm⁻² Å⁻¹)")
+    if sigma is not None:
+        axes[0, 0].legend(loc="upper right")
+    axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
+    return figure
+
+
+@with_alt_text
+def plot_stretch_and_shift(flux, z):
+    """Draw the same quasar at two redshifts against wavelength and against its logarithm.
+
+    Parameters
+    ----------
+    flux : array (2, 4618)
+        Without noise.
+    z : array (2,)
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(12.5, 4.6), sharey=True)
+    for ax, scale in zip(axes, (np.asarray, np.log10), strict=True):
+        for i, (colour, dash) in enumerate(zip((BLUE, VERMILION), DASHES, strict=False)):
+            shape = flux[i] / np.median(flux[i])
+            ax.plot(scale(WAVELENGTH), shape, color=colour, ls=dash, lw=1.6, label=f"z = {z[i]:g}")
+            ends = scale((1 + z[i]) * np.array([LINES["CIV"], LINES["CIII]"]]))
+            height = (0.1 - 0.3 * i, 0.1 - 0.3 * i)
+            ax.plot(ends, height, "|-", color=colour, lw=2, ms=12, mew=2)
+        ax.set(xlim=scale(WAVELENGTH[[0, -1]]))
+    axes[0].set(xlabel=WAVELENGTH_LABEL, ylabel="flux / its median", title="against wavelength: it stretches")
+    axes[1].set(xlabel="log₁₀ of wavelength in Å", title="against its logarithm: it shifts")
+    axes[0].legend(loc="upper right")
+    return figure
+
+
+@with_alt_text
+def plot_moving_lines(flux, z):
+    """Draw spectra at the height of their redshift, with the tracks along which their lines move.
+
+    Parameters
+    ----------
+    flux : array (n, 4618)
+    z : array (n,)
+        Ascending.
+    """
+    figure, ax = plt.subplots(figsize=(10.5, 7.5))
+    step = np.diff(z).min() if len(z) > 1 else 1.0
+    z = np.asarray(z, float)
+    heights = np.column_stack([z, z + 0.85 * step]).ravel()  # a track goes straight up along each spectrum
+    for name, label in MARKED.items():
+        place = np.log10(LINES[name] * (1 + z))
+        seen = (place > LOGLAM[0]) & (place < LOGLAM[-1])
+        if seen.any():
+            path, up = np.repeat(place[seen], 2), heights[np.repeat(seen, 2)]
+            ax.plot(path, up, color=VERMILION, lw=1.2, ls=":", zorder=1)
+            if seen[-1]:  # free above the uppermost spectrum; else beside the end of the track, below the next one
+                ax.text(path[-1], up[-1] + 0.08 * step, label, color=VERMILION, va="bottom", ha="center")
+            else:
+                ax.text(path[-1] + 0.003, up[-1] - 0.12 * step, label, color=VERMILION, va="center")
+    for one, height in zip(flux, z, strict=True):
+        shape = np.log10(np.maximum(one, 1e-3 * np.max(one)))
+        ax.plot(LOGLAM, height + step * (0.1 + 0.55 * (shape - shape.min())), color=BLACK, lw=1.5)
+        ax.axhline(height, color="0.85", lw=0.8, zorder=0)
+    ticks = np.array([4000, 5000, 6000, 7000, 8000, 9000, 10000])
+    ax.set_xticks(np.log10(ticks), [f"{tick:,}" for tick in ticks])
+    ax.set(xlim=(LOGLAM[0], LOGLAM[-1]), ylim=(z[0] - 0.2 * step, z[-1] + 1.4 * step), yticks=z)
+    ax.set(xlabel="observed wavelength (Å, logarithmic)", ylabel="redshift; above it, log flux")
+    return figure
+
+
+@with_alt_text
+def plot_layers(layers, z):
+    """Draw a spectrum being built, layer upon layer.
+
+    Parameters
+    ----------
+    layers : dict of str to array (4618,)
+        Title to the spectrum after that layer, in one unit; the spectrum before is drawn in grey.
+    z : float
+        Redshift at which the lines are marked.
+    """
+    figure, axes = plt.subplots(len(layers), 1, figsize=(10.5, 1.75 * len(layers) + 1), sharex=True)
+    before = None
+    for ax, (title, flux) in zip(axes, layers.items(), strict=True):
+        if before is not None:
+            ax.plot(WAVELENGTH, before, color="0.7", lw=1.2)
+        ax.plot(WAVELENGTH, flux, color=BLUE, lw=1.2)
+        low, high = np.quantile(running_mean(flux), [0, 0.999])
+        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylim=(min(0, low), 1.35 * high))
+        ax.set_ylabel("flux\n(relative)")
+        ax.text(0.99, 0.95, title, transform=ax.transAxes, ha="right", va="top", bbox=WHITE)
+        _mark_lines(ax, z, labels=ax is axes[0])
+        before = flux
+    axes[-1].set_xlabel(WAVELENGTH_LABEL)
+    return figure
+
+
+@with_alt_text
+def plot_sample(z, sn, counts, sn_percentiles):
+    """Draw the redshifts and the S/N of a simulated sample beside those of the survey.
+
+    Parameters
+    ----------
+    z, sn : array (n,)
+    counts : array (m,)
+        Quasars of the survey per 0.25 in redshift, from 0.
+    sn_percentiles : dict of float to float
+        Percentile to S/N of the survey.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12.0, 4.4))
+    edges = 0.25 * np.arange(len(counts) + 1)
+    left.hist(z, edges, color=SKY, label="simulated")
+    left.plot(edges[:-1] + 0.125, np.array(counts) * len(z) / np.sum(counts), "o", color=BLACK, label="DR16Q")
+    left.set(xlabel="redshift", ylabel="quasars per 0.25")
+    right.hist(np.log10(sn), 40, color=SKY, cumulative=True, density=True)
+    shares = np.array(list(sn_percentiles)) / 100
+    right.plot(np.log10(list(sn_percentiles.values())), shares, "o", color=BLACK)
+    ticks = [0.3, 1, 3, 10, 30]
+    right.set_xticks(np.log10(ticks), ticks)
+    right.set(xlabel="median S/N per pixel", ylabel="share with a lower S/N", xlim=np.log10([0.2, 60]))
+    left.legend()
+    return figure
+
+
+@with_alt_text
+def plot_noise(curves, sky_lines=()):
+    """Draw the noise of a pixel against wavelength.
+
+    Parameters
+    ----------
+    curves : dict of str to array (4618,)
+        Label to sigma in 1e-17 erg/s/cm2/A; NaN where there are no data.
+    sky_lines : sequence of (float, str)
+        Wavelength (A) and name of features to point out.
+    """
+    figure, ax = plt.subplots(figsize=(10.5, 4.6))
+    for i, (label, sigma) in enumerate(curves.items()):
+        ax.plot(WAVELENGTH, sigma, color=CYCLE[i], lw=1.2, label=label, zorder=3 - i)
+    for place, name in sky_lines:
+        ax.text(place, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=12)
+        ax.axvline(place, color="0.8", lw=1, zorder=0)
+    ax.set_yscale("log")
+    ax.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+    ax.minorticks_off()
+    ax.set(xlabel=WAVELENGTH_LABEL, ylabel="noise σ of one pixel\n(10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹)")
+    ax.set_xlim(WAVELENGTH[0], WAVELENGTH[-1])
+    ax.legend(loc="upper center")
+    return figure
+
+
+@with_alt_text
+def plot_steps(steps, ylabels=None, ylim=None):
+    """Draw a spectrum after each step of its preparation, with its mean and standard deviation.
+
+    Parameters
+    ----------
+    steps : dict of str to array (4618,)
+        Title to values.
+    ylabels : sequence of str, optional
+        Label of each panel; else "flux".
+    ylim : (float, float), optional
+        The same scale for all.
+    """
+    size = (10.5, 2.1 * len(steps) + 0.8)
+    figure, axes = plt.subplots(len(steps), 1, figsize=size, sharex=True)
+    for i, (ax, (title, values)) in enumerate(zip(np.atleast_1d(axes), steps.items(), strict=True)):
+        mean, deviation = round(float(np.mean(values)), 2) + 0.0, np.std(values)  # + 0 makes -0 a 0
+        ax.plot(WAVELENGTH, values, color=BLACK, lw=0.8)
+        ax.axhspan(mean - deviation, mean + deviation, color=SKY, alpha=0.35, lw=0)
+        ax.axhline(mean, color=BLUE, lw=2)
+        ax.set_title(f"{title}: mean {mean:.2f}, standard deviation {deviation:.2f}", loc="left")
+        ax.set(xlim=(WAVELENGTH[0], WAVELENGTH[-1]), ylabel=ylabels[i] if ylabels else "flux", ylim=ylim)
+    ax.set_xlabel(WAVELENGTH_LABEL)
+    return figure
+
+
+@with_alt_text
+def plot_guess(samples, limit=6000.0):
+    """Draw redshifts, and the band in which guessing their mean counts as right.
+
+    Parameters
+    ----------
+    samples : dict of str to array (n,)
+        Title to true redshifts.
+    limit : float
+        km/s.
+    """
+    figure, axes = plt.subplots(1, len(samples), figsize=(6.0 * len(samples), 4.4), squeeze=False)
+    for ax, (title, z) in zip(axes[0], samples.items(), strict=True):
+        guess = float(np.mean(z))
+        reach = limit / LIGHT_SPEED  # |guess - z| / (1 + z) below this counts as right
+        ax.hist(z, 40, color="0.75")
+        band = (guess - reach) / (1 + reach), (guess + reach) / (1 - reach)
+        ax.axvspan(*band, color=ORANGE, alpha=0.5, lw=0)
+        ax.axvline(guess, color=VERMILION, lw=2)
+        ax.set(title=title, xlabel="true redshift", ylabel="quasars", xlim=(np.min(z), np.max(z)))
+        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+    return figure
+
+
+@with_alt_text
+def plot_redshifts(found, z_true, limit=6000.0):
+    """Draw redshifts found against true ones.
+
+    Parameters
+    ----------
+    found : dict of str to array (n,)
+        Title to redshifts found.
+    z_true : array (n,)
+    limit : float
+        km/s; within it a redshift counts as right.
+    """
+    size = (min(4.4 * len(found) + 1.9, 13.0), 4.6)
+    figure, axes = plt.subplots(1, len(found), figsize=size, sharey=True, squeeze=False)
+    z_true, end = np.asarray(z_true), 1.05 * float(np.max(z_true))
+    for ax, (title, z) in zip(axes[0], found.items(), strict=True):
+        z, right = np.asarray(z), np.abs(velocity_error(z, z_true)) < limit
+        ax.plot([0, end], [0, end], color="0.7", lw=1)
+        style = {"ms": 4 if len(z) < 2000 else 3, "alpha": 0.7}  # right ones on top: a thin line hides little
+        ax.plot(z_true[right], z[right], "o", color=BLUE, zorder=3, label="right", **style)
+        ax.plot(z_true[~right], z[~right], "s", color=ORANGE, zorder=2, label="wrong", **style)
+        ax.set(title=title, xlabel="true redshift", xlim=(0, end), ylim=(0, end), aspect="equal")
+    axes[0, 0].set_ylabel("redshift found")
+    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2)
+    return figure
+
+
+@with_alt_text
+def plot_matches(spectra, matches, titles):
+    """Draw spectra, each with the one taken to be its like.
+
+    Parameters
+    ----------
+    spectra, matches : array (n, bins)
+        Standardised, in equal bins of the grid.
+    titles : sequence of str
+    """
+    size, bins = (10.5, 2.6 * len(spectra) + 0.8), len(spectra[0])
+    figure, axes = plt.subplots(len(spectra), 1, figsize=size, sharex=True, squeeze=False)
+    centres = 10 ** (LOGLAM[0] + np.ptp(LOGLAM) * (np.arange(bins) + 0.5) / bins)
+    for ax, one, other, title in zip(axes[:, 0], spectra, matches, titles, strict=True):
+        ax.plot(centres, one, color=BLACK, lw=1.3, label="test spectrum")
+        ax.plot(centres, other, color=VERMILION, lw=1.3, alpha=0.8, label="its nearest neighbour")
+        ax.set_title(title, loc="left")
+        ax.set(ylabel="standardised flux", xlim=(WAVELENGTH[0], WAVELENGTH[-1]))
+    axes[0, 0].legend(loc="upper right", ncols=2)
+    axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
+    return figure

@@ -1,0 +1,66 @@
+"""The paper's convolutional network (its Fig. 5), its loss and its start."""
+
+
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..spectra import N_PIXELS
+from .convolution import LongConv1d, PairMax
+
+
+class CNN(nn.Module):
+    """The paper's convolutional network (its Fig. 5): kernels of 500, 200 and 10 pixels in series, then full layers.
+
+    Each convolution is followed by batch normalisation, ReLU and pooling; each hidden full layer by batch
+    normalisation. The last hidden layer ends in a softmax: its neurons share one vote, and the output is the average
+    of what each stands for, weighted by the votes.
+
+    Parameters
+    ----------
+    length : int
+        Samples per channel: 4,618 for spectra.
+    channels : int
+        Input channels: 1 for a spectrum, 3 for three detectors.
+    outputs : int
+        Numbers it answers with: 1 for a redshift, 2 for two classes.
+    kernels, strides, widths : 3 int each
+        Taps, steps and output channels of the three convolutions.
+    hidden : 2 int
+        Neurons in the two hidden full layers.
+    """
+
+    def __init__(self, length=N_PIXELS, channels=1, outputs=1, kernels=(500, 200, 10), strides=(8, 1, 1),
+                 widths=(16, 32, 64), hidden=(256, 256)):
+        super().__init__()
+        layers = []
+        for kernel, stride, width in zip(kernels, strides, widths, strict=True):
+            layers += [LongConv1d(channels, width, kernel, stride, kernel // 2), nn.BatchNorm1d(width)]
+            layers += [nn.ReLU(), PairMax()]
+            channels, length = width, ((length + kernel // 2 * 2 - kernel) // stride + 1) // 2
+        layers += [nn.Flatten(), nn.Linear(channels * length, hidden[0]), nn.BatchNorm1d(hidden[0]), nn.ReLU()]
+        layers += [nn.Linear(*hidden), nn.BatchNorm1d(hidden[1]), nn.Softmax(1), nn.Linear(hidden[1], outputs)]
+        self.layers = nn.Sequential(*layers)
+        self.apply(he_uniform)
+        nn.init.normal_(self.layers[-1].weight)  # its inputs sum to 1: weights of size 1 spread the first answers
+
+    def forward(self, x: Float[Tensor, "batch channel pixel"]) -> Float[Tensor, "batch output"]:
+        return self.layers(x)
+
+
+def classifier(classes=2):
+    """The paper's classifier: its CNN with an output for each class, made logarithms of probabilities by LogSoftmax."""
+    return nn.Sequential(CNN(outputs=classes), nn.LogSoftmax(1))
+
+
+def log_redshift_mse(output, z):
+    """The paper's loss (its Eq. 2), the mean squared error, of ln(1 + z): an error of 0.02 is 6,000 km/s at any z."""
+    return nn.functional.mse_loss(output[:, 0], torch.log1p(z))
+
+
+def he_uniform(layer):
+    """Start weights drawn as in He et al. (2015), step 0 of the paper's recipe."""
+    if isinstance(layer, nn.Conv1d | nn.Linear):
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)

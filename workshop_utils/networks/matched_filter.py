@@ -1,0 +1,125 @@
+"""Matched filter: the yardstick for gravitational waves, and the network that begins as one."""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor, nn
+
+from ..simulate.binaries import waveforms
+from ..strain import HIGH, LOW, N_SAMPLES, SAMPLE_RATE, design_asd
+
+FILTER_RATE = 512  # Hz at which a matched filter answers: its output varies no faster than its band is wide
+REACH = (1, 6, 14)  # steps of 1/512 s within which H1, L1 and V1 see the same wave: light needs 10 and 27 ms to them
+SEARCH = (1.3, 2.0)  # s into a sample in which a merger is looked for
+
+
+def whitened_templates(n):
+    """The first n waveforms of the bank as templates for whitened strain.
+
+    Returns
+    -------
+    tensor, shape (n, 3, 960), complex64
+        For each detector, h(f) / asd(f) at 20, 20.5 ... 499.5 Hz, the squares summing to 1; the merger is at time 0.
+    """
+    frequency = np.arange(LOW, HIGH, SAMPLE_RATE / N_SAMPLES)
+    h = waveforms(frequency, slice(n), longest=1.5)[:, None] / design_asd(frequency)
+    return torch.tensor(h / np.linalg.norm(h, axis=-1, keepdims=True), dtype=torch.complex64)
+
+
+def matched_filter(
+    white: Float[Tensor, "batch detector sample"], templates: Complex[Tensor, "template detector frequency"]
+) -> Complex[Tensor, "batch template detector time"]:
+    """Matched filter: slide every template along whitened strain, a cross-correlation by Fourier transform.
+
+    Parameters
+    ----------
+    white : (n, 3, 4096)
+        As `strain.whiten` makes it.
+    templates : (k, 3, 960)
+        As `whitened_templates` makes them.
+
+    Returns
+    -------
+    (n, k, 3, 1024) complex64
+        At merger times 0, 1/512 s ... The absolute value is the S/N; in noise alone real and imaginary part are
+        standard normal. (Allen et al. 2012, PRD 85, 122006, Eqs. 4.2-4.4.)
+    """
+    first, time = round(LOW * N_SAMPLES / SAMPLE_RATE), N_SAMPLES * FILTER_RATE // SAMPLE_RATE
+    waves = torch.fft.rfft(white)[..., first : first + templates.shape[-1]]
+    scale = (4 * (HIGH - LOW) / (N_SAMPLES * SAMPLE_RATE)) ** 0.5
+    return torch.fft.ifft(waves[:, None] * (scale * templates.conj()), time, norm="forward")
+
+
+def coincident_snr(
+    snr: Complex[Tensor, "batch template detector time"], search=SEARCH
+) -> Float[Tensor, "batch template step detector"]:
+    """Squared S/N of the detectors at (nearly) the same time: the highest within the light's travel time from H1.
+
+    One step is two samples of the filter's output, 1/256 s, of the times between `search` (s).
+    """
+    start, stop = (round(FILTER_RATE * t) for t in search)
+    snr = snr[..., start:stop]
+    power = snr.real.square() + snr.imag.square()
+    highest = [
+        nn.functional.max_pool1d(power[:, :, d], 2 * reach + 1, 2, reach) for d, reach in enumerate(REACH)
+    ]
+    return torch.stack(highest, -1)
+
+
+def filtered(white, templates):
+    """`coincident_snr` of the `matched_filter`; on a CPU a few samples at a time, for what lies between is large."""
+    parts = white.split(4 if white.device.type == "cpu" else 32)
+    return torch.cat([coincident_snr(matched_filter(part, templates)) for part in parts])
+
+
+def matched_filter_snr(white: Float[Tensor, "batch detector sample"], n_templates=128, batch=32):
+    """The yardstick: highest network S/N (n,) over all templates and times, the root of the sum of their squares."""
+    templates = whitened_templates(n_templates).to(white.device)
+    return torch.cat([filtered(part, templates).sum(-1).amax((1, 2)).sqrt() for part in white.split(batch)])
+
+
+class MatchedFilterNetwork(nn.Module):
+    """A merger's time is a shift: slide templates along the strain, weigh what they find, add up the probabilities.
+
+    The first layer is a matched filter with waveforms that physics gives. For each template and time it passes on the
+    S/N of the three detectors. From these a small network, the same for all, finds the logarithm of the odds that a
+    wave of this shape arrived at this time; what was learned of how often a template and a time occur is added. The
+    odds of a signal are the sum over all templates and times, where a matched filter takes the highest S/N.
+
+    Parameters
+    ----------
+    templates : int
+        How many of the bank.
+    hidden : int
+        Neurons in the hidden layer.
+    """
+
+    def __init__(self, templates=64, hidden=16):
+        super().__init__()
+        steps = -(-(round(FILTER_RATE * SEARCH[1]) - round(FILTER_RATE * SEARCH[0])) // 2)
+        self.register_buffer("templates", whitened_templates(templates), persistent=False)
+        self.weights = nn.Parameter(torch.full((3,), 0.35))  # 0.5 if the strength were known: ln odds = S/N^2 / 2
+        self.evidence = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, 1))
+        self.template_prior = nn.Parameter(torch.zeros(templates))
+        self.time_prior = nn.Parameter(torch.zeros(steps))
+        self.prior = nn.Parameter(torch.tensor(-6.0 - math.log(templates * steps)))  # a signal is somewhere, or nowhere
+        nn.init.zeros_(self.evidence[-1].weight)  # so that it starts as a matched filter
+        nn.init.zeros_(self.evidence[-1].bias)
+
+    def log_odds(self, white: Float[Tensor, "batch detector sample"]) -> Float[Tensor, "batch template step"]:
+        """Logarithm of the odds of a merger for every template and time."""
+        with torch.no_grad():  # nothing to learn in there
+            power = filtered(white, self.templates)
+            loudness = torch.cat([power.sqrt(), power.sum(-1, keepdim=True).sqrt()], -1)
+        learned = power @ self.weights + 5 * self.evidence(loudness / 5)[..., 0]
+        return learned + self.template_prior[:, None] + self.time_prior + self.prior
+
+    def forward(self, white: Float[Tensor, "batch detector sample"]) -> Float[Tensor, "batch 1"]:
+        return torch.logsumexp(self.log_odds(white).flatten(1), 1, keepdim=True)
+
+
+def detection_loss(output, signal):
+    """Cross entropy of the logarithm of odds (n, 1) and the truth (n,), 1 for a signal and 0 for noise."""
+    return nn.functional.binary_cross_entropy_with_logits(output[:, 0], signal)

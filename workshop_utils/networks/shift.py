@@ -1,0 +1,56 @@
+"""The shift network, which knows that a redshift is a shift in log wavelength."""
+
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..spectra import LIGHT_SPEED, N_PIXELS
+from .convolution import fast_length
+
+
+class ShiftNetwork(nn.Module):
+    """Redshift is a translation in log wavelength: filter the spectrum, slide learned templates along it.
+
+    Each template has a value for every bin of rest wavelength. The score of a shift is the match between the filtered
+    spectrum and the templates moved by it, a cross-correlation, computed for all shifts at once by Fourier transform.
+    The softmax of the scores is the probability of each redshift.
+
+    Parameters
+    ----------
+    width : int
+        Filters, and as many templates.
+    bin_pixels : int
+        Pixels of the spectrum averaged into one bin; a shift is a whole number of bins.
+    z_max : float
+        Highest redshift.
+    """
+
+    def __init__(self, width=16, bin_pixels=4, z_max=5.5, kernel=31):
+        super().__init__()
+        self.bin_pixels = bin_pixels
+        self.bins = N_PIXELS // bin_pixels
+        self.shifts = int(np.log10(1 + z_max) / (1e-4 * bin_pixels)) + 1
+        self.filters = nn.Sequential(
+            nn.Conv1d(1, width, kernel, padding=kernel // 2), nn.BatchNorm1d(width), nn.ReLU(),
+            nn.Conv1d(width, width, 9, padding=4), nn.BatchNorm1d(width), nn.ReLU(),
+        )
+        self.templates = nn.Parameter(torch.randn(width, self.bins + self.shifts - 1) * 0.01)
+        self.prior = nn.Parameter(torch.zeros(self.shifts))
+        self.register_buffer("z", torch.expm1(torch.arange(self.shifts) * np.log(10) * 1e-4 * bin_pixels))
+
+    def forward(self, x: Float[Tensor, "batch 1 pixel"]) -> Float[Tensor, "batch shift"]:
+        """Scores (logarithms of unnormalised probabilities) of every shift, lowest redshift first."""
+        x = nn.functional.avg_pool1d(x, self.bin_pixels)
+        features = self.filters(x)
+        n = fast_length(self.templates.shape[-1])
+        product = torch.fft.rfft(features, n).conj() * torch.fft.rfft(self.templates, n)
+        scores = torch.fft.irfft(product.sum(1), n)[:, : self.shifts]
+        return scores.flip(-1) + self.prior
+
+    def loss(self, scores: Float[Tensor, "batch shift"], z: Float[Tensor, " batch"], spread=400.0):
+        """Cross entropy with the true redshift, blurred by `spread` km/s: nobody knows a quasar's better than that."""
+        velocity = LIGHT_SPEED * (torch.log1p(self.z) - torch.log1p(z)[:, None])
+        truth = torch.softmax(-0.5 * (velocity / spread) ** 2, 1)
+        return nn.functional.cross_entropy(scores, truth)

@@ -1,0 +1,154 @@
+"""Reading spectra as SDSS hands them out, and cleaning them of spikes."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.lib.stride_tricks import sliding_window_view
+
+from .grid import MAD_TO_SIGMA, MIN_PIXELS, Spectrum, SpectrumError, check_arrays, resample, usable
+
+SPIKE_SIGMAS = 6.0  # a spike stands at least so far above the noise ...
+SPIKE_EDGE = 0.65  # ... and falls by this share of its height within one pixel, as no spectral line does
+SPIKE_WIDTHS = (1, 2, 3)  # pixels
+ROW_COLUMNS = ("class", "z", "sn_median_all", "sn_median")  # what we read in the table with the redshift
+
+
+def read_sdss(path):
+    """Read an SDSS spectrum of any vintage (SDSS-I, BOSS, eBOSS; lite or full), clean it, put it on the grid.
+
+    Spikes (see ``find_spikes``) and pixels with ivar = 0 are bridged by interpolation and get ivar = 0.
+
+    Parameters
+    ----------
+    path : str or Path
+        File as downloaded: a table with flux, loglam and ivar, then, in most files, a row with the redshift.
+
+    Returns
+    -------
+    Spectrum
+
+    Raises
+    ------
+    SpectrumError
+        Where the file is missing, no FITS file, cut short, without these columns or without usable pixels.
+    """
+    coadd, row = read_tables(Path(path))
+    try:
+        loglam, flux, ivar = (numbers(coadd[name], name) for name in ("loglam", "flux", "ivar"))
+        check_arrays(loglam, flux, ivar)
+        good = usable(flux, ivar)
+        check_content(flux[good])
+        new_flux, new_ivar = resample(loglam, flux, np.where(find_spikes(flux, ivar), 0, ivar))
+        sn = np.median(flux[good] * np.sqrt(ivar[good]))
+    except SpectrumError as error:
+        raise SpectrumError(f"{path}: {error}.") from None
+    stored = [number(row.get(name)) for name in ("sn_median_all", "sn_median")]
+    sn = next((value for value in stored if np.isfinite(value)), sn)
+    kind = str(row.get("class", "")).strip()
+    return Spectrum(new_flux, new_ivar, number(row.get("z")), kind, float(sn))
+
+
+def numbers(column, name):
+    """Return a column of a table as float64, or raise SpectrumError if it holds no numbers."""
+    try:
+        return np.array(column, np.float64)
+    except (TypeError, ValueError):
+        raise SpectrumError(f"{name} does not hold numbers; give a spec-PLATE-MJD-FIBER.fits file of SDSS") from None
+
+
+def number(value):
+    """Return a table's entry as float; nan if it is none."""
+    try:
+        return float(value) if np.ndim(value) == 0 else np.nan
+    except (TypeError, ValueError):
+        return np.nan
+
+
+def check_content(flux):
+    """Raise SpectrumError where the usable pixels (n,) are too few, or all the same, to say anything about a source."""
+    if 0 < len(flux) < MIN_PIXELS:
+        raise SpectrumError(f"only {len(flux)} usable pixels (ivar > 0); use a spectrum with {MIN_PIXELS} or more")
+    if len(flux) and flux.min() == flux.max():
+        raise SpectrumError(f"flux is {flux[0]:g}, the same in every pixel; nothing can be measured in it")
+
+
+def read_tables(path):
+    """Read the table of the coadded spectrum (its names are case-blind) and the redshift row as a dict."""
+    if not path.is_file() or path.stat().st_size == 0:
+        problem = "is a folder" if path.is_dir() else "is empty" if path.exists() else "does not exist"
+        raise SpectrumError(f"{path}: this file {problem}; give the path of one downloaded SDSS spectrum.")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
+                tables = [hdu.data for hdu in hdus[:4] if isinstance(hdu, fits.BinTableHDU)]
+                tables = [table for table in tables if hasattr(table, "names")]  # not images that were compressed
+        notes = " ".join(str(warning.message) for warning in caught)
+        whole = "truncated" not in notes and "corrupted" not in notes
+    except Exception:  # astropy raises many kinds for a damaged file, from OSError to TypeError
+        whole = False
+    if not whole:
+        with path.open("rb") as file:
+            is_fits = file.read(6) == b"SIMPLE"
+        problem = "the download was cut off" if is_fits else "this is not a FITS file"
+        raise SpectrumError(f"{path}: {problem}; download the file again.")
+    columns = [[name.lower() for name in table.names] for table in tables]
+    coadd = next((i for i, names in enumerate(columns) if {"flux", "loglam", "ivar"} <= set(names)), None)
+    if coadd is None:
+        found = "; ".join(", ".join(names) for names in columns) or "no table at all"
+        raise SpectrumError(
+            f"{path}: no COADD table with the columns flux, loglam and ivar (found: {found[:300]}); "
+            "give a spec-PLATE-MJD-FIBER.fits file of SDSS."
+        )
+    row = {}
+    for table, names in zip(tables[coadd + 1 :], columns[coadd + 1 :], strict=True):
+        if {"class", "z"} <= set(names) and len(table):
+            row = {name: table[name][0] for name in names if name in ROW_COLUMNS}
+            break
+    return tables[coadd], row
+
+
+def find_spikes(flux, ivar):
+    """Find spikes: cosmic rays and hot pixels that the survey's own masks missed.
+
+    A spike is a run of one to three pixels that (1) stands more than ``SPIKE_SIGMAS`` above or below the
+    running median of 51 pixels, in units of sigma, the larger of the stated noise and the scatter of the
+    neighbourhood, and (2) rises and falls by more than ``SPIKE_EDGE`` of its height and two sigma from one
+    pixel to the next. Light that went through the spectrograph cannot do (2): the sharpest lines have a
+    Gaussian sigma of about 1 pixel and drop by at most 0.6 of their height in a pixel. So real lines stay.
+
+    Parameters
+    ----------
+    flux, ivar : arrays, shape (n,)
+
+    Returns
+    -------
+    boolean array, shape (n,)
+    """
+    good = usable(flux, ivar)
+    spikes = np.zeros(len(flux), bool)
+    if good.sum() < 2:
+        return spikes
+    pixel = np.arange(len(flux))
+    flux = np.interp(pixel, pixel[good], flux[good])
+    residual = flux - running_median(flux)
+    scatter = MAD_TO_SIGMA * running_median(np.abs(residual))
+    noise = np.interp(pixel, pixel[good], ivar[good] ** -0.5)
+    sigma = np.maximum(noise, scatter)
+    for width in SPIKE_WIDTHS:
+        sigmas = sliding_window_view(sigma, width).max(1)
+        for sign in (1, -1):
+            windows = sliding_window_view(np.pad(sign * residual, 1, mode="edge"), width + 2)
+            lowest, highest = windows[:, 1:-1].min(1), windows[:, 1:-1].max(1)
+            steep = lowest - windows[:, [0, -1]].max(1) > SPIKE_EDGE * highest + 2 * sigmas
+            for start in np.flatnonzero(steep & (lowest > SPIKE_SIGMAS * sigmas)):
+                spikes[start : start + width] = True
+    return spikes
+
+
+def running_median(values, width=51):
+    """Return the median of the ``width`` pixels around each pixel, shape (n,); the ends are mirrored."""
+    half = min(width // 2, len(values) - 1)
+    return np.median(sliding_window_view(np.pad(values, half, mode="reflect"), 2 * half + 1), axis=-1)

@@ -1,0 +1,128 @@
+"""Endless batches to train on, simulated or from a data set, each with a seed of its own."""
+
+
+import functools
+
+import torch
+
+from ..simulate import simulate_galaxies, simulate_quasars, simulate_strain
+from ..simulate.rest_frame import generator
+from ..spectra import standardise
+from ..strain import whiten
+
+CLASSES = ("quasar", "galaxy")  # labels 0 and 1; the columns of a classifier's answer stand in this order
+CLASS_LN_SN, CLASS_PARTIAL = (1.6, 1.0), 0.5  # S/N and coverage of the quasars in `simulate_classes`
+
+
+def quasar_batches(batch_size, seed, device="cpu", flat=0.15):
+    """Endless fresh simulated quasars for `train`: a function from the number of a batch to the batch.
+
+    Because a batch follows from its number, a training that was killed goes on with the very batches it would have
+    seen (see `batch_seed`).
+
+    Returns
+    -------
+    function
+        step -> (spectra (batch, 1, 4618) standardised, redshifts (batch,)).
+    """
+
+    def simulate(rng):
+        quasars = simulate_quasars(batch_size, rng, device, flat=flat)
+        return standardise(quasars.flux)[:, None], quasars.z
+
+    return batch_function(simulate, seed, device)
+
+
+def simulate_classes(n, seed, device="cpu"):
+    """Simulated quasars and galaxies, as many of each, in random order.
+
+    Both classes have about the same range of S/N and coverage: these follow from how a survey chose its targets, and
+    a network that can tell the classes by them learns nothing about spectra.
+
+    Parameters
+    ----------
+    n : int
+        Number of spectra.
+    seed : int or torch.Generator
+        As in `simulate_quasars`.
+
+    Returns
+    -------
+    flux : (n, 4618) float32
+    label : (n,) int64
+        Index in `CLASSES`: 0 quasar, 1 galaxy.
+    """
+    rng = generator(seed, device)
+    quasars = simulate_quasars(n - n // 2, rng, device, flat=0.3, ln_sn=CLASS_LN_SN, partial=CLASS_PARTIAL)
+    galaxies = simulate_galaxies(n // 2, rng, device)
+    label = (torch.arange(n, device=rng.device) >= len(quasars.flux)).long()
+    order = torch.randperm(n, generator=rng, device=rng.device)
+    return torch.cat([quasars.flux, galaxies.flux])[order], label[order]
+
+
+def class_batches(batch_size, seed, device="cpu"):
+    """Endless fresh quasars and galaxies for `train`, as `quasar_batches`: step -> (spectra, labels of `CLASSES`)."""
+
+    def simulate(rng):
+        flux, label = simulate_classes(batch_size, rng, device)
+        return standardise(flux)[:, None], label
+
+    return batch_function(simulate, seed, device)
+
+
+def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
+    """Endless fresh samples of strain for `train`, as `quasar_batches`: step -> (strain (n, 3, 4096), signal (n,)).
+
+    `prepare` is what is done to the strain before the network sees it. In a share `off` a detector does not run.
+    """
+
+    def simulate(rng):
+        samples = simulate_strain(batch_size, rng, device, off=off)
+        return prepare(samples.strain), samples.signal
+
+    return batch_function(simulate, seed, device)
+
+
+def batch_function(simulate, seed, device="cpu"):
+    """Batches for `train` that `simulate` (generator -> batch) makes, each from a seed of its own: step -> batch."""
+    batch_seed(seed, 0)  # refuses a bad seed now, not when training starts
+    return lambda step: simulate(torch.Generator(device).manual_seed(batch_seed(seed, step)))
+
+
+def batch_seed(seed, step):
+    """Seed of a training batch: unlike any other batch's, and from 2**31 up, where no test set's seed may lie.
+
+    Torch's generator on the CPU looks at the lowest 32 bits of a seed only: 11 bits are the training's, 20 the batch's.
+    """
+    if not 1 <= seed < 2**11 or not 0 <= step < 2**20:
+        raise ValueError(f"seed {seed}, batch {step}: training seeds are 1 to 2047, batches less than 1,048,576.")
+    return 2**31 + seed * 2**20 + step
+
+
+def dataset_batches(inputs, targets, batch_size, seed, rows=None):
+    """A fixed data set for `train`, in a new order every epoch: a function from the number of a batch to the batch.
+
+    Parameters
+    ----------
+    inputs, targets : tensors (n, ...)
+        On one device. Inputs may be in half precision and lie on the disk, as those of `survey.Survey` do.
+    batch_size, seed : int
+    rows : integer array, optional
+        Train on these rows only.
+    """
+    rows = torch.arange(len(inputs)) if rows is None else torch.as_tensor(rows)
+    per_epoch = len(rows) // batch_size
+    if per_epoch == 0:
+        raise ValueError(f"The data set holds {len(rows)} rows, less than one batch of {batch_size}.")
+
+    @functools.lru_cache(1)
+    def order(epoch):
+        shuffled = torch.randperm(len(rows), generator=torch.Generator().manual_seed(batch_seed(seed, epoch)))
+        return rows[shuffled].to(inputs.device)
+
+    def batch(step):
+        epoch, k = divmod(step, per_epoch)
+        chosen = order(epoch)[k * batch_size : (k + 1) * batch_size]
+        return inputs[chosen], targets[chosen]
+
+    return batch

@@ -1,0 +1,228 @@
+"""The training loop of notebook 03 as a function: progress, validation, stopping, resuming."""
+
+
+
+
+import math
+import signal
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from .checkpoints import load_state, save_state
+
+SAVE_EVERY = 60  # seconds between two writes of a training's state
+
+
+def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, validate=None, every=100, patience=None,
+          checkpoint=None, device=None, bf16=False, accelerator=None):
+    """Train a network: the loop written out in notebook 03, with what a long run needs around it.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Trained in place.
+    batches : function
+        step -> (inputs, targets), such as `quasar_batches` or `dataset_batches` return.
+    loss : function
+        (network output, targets) -> scalar tensor.
+    steps : int
+        Batches to train on. The learning rate warms up over the first 5 % and falls as a cosine to 0 at the end.
+    learning_rate : float
+        Its highest value, for Adam.
+    seconds : float, optional
+        Time budget: the learning rate follows the clock if that is ahead of the steps, and training ends in time.
+    validate : function, optional
+        network -> number (smaller is better), called every `every` steps in evaluation mode, without gradients.
+    patience : int, optional
+        Stop when so many validations in a row brought no new best.
+    checkpoint : path, optional
+        Safetensors file that holds the whole state of the training, written every minute and at the end. If it is
+        there already, training goes on from it, on as many devices as there are now, and ends, on a CPU and without
+        `seconds`, with the weights of an unbroken run.
+    device : optional
+        Where to train; by default where the network is.
+    bf16 : bool
+        Multiply in bfloat16 (`torch.autocast`), twice as fast on GPUs from 2020 on. It keeps 8 binary digits, so an
+        answer that is itself the result, such as ln(1 + z), is rounded to 0.4 %: for classes, not for redshifts.
+    accelerator : accelerate.Accelerator, optional
+        To train in several processes, one for each GPU (notebook 07). Each calls this function with the same
+        arguments, takes every so-manyth batch, and all step downhill along the mean of their gradients. `steps`,
+        `every` and the history count the batches of all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per `every` steps and one for the last: step, loss (mean since the row before), validation, seconds.
+
+    Notes
+    -----
+    Stopping by hand (Ctrl-C, or the notebook's stop button) ends the training after the batch at hand; the network
+    keeps what it has learned. (Several processes end with an error, and a new call goes on from the checkpoint.) A
+    checkpoint that cannot be written is a warning: nothing that was learned is lost by it.
+    """
+    network.to(accelerator.device if accelerator else device or next(network.parameters()).device)
+    optimiser = torch.optim.Adam(network.parameters())
+    state = {"step": 0, "seconds": 0.0, "history": [], "loss_sum": 0.0}
+    if checkpoint is not None and Path(checkpoint).exists():
+        state = load_state(checkpoint, network, optimiser)
+    model, update, backward, processes, mine = network, optimiser, torch.Tensor.backward, 1, 0
+    if accelerator:
+        model, update = accelerator.prepare(network, optimiser)  # from now on the processes share their gradients
+        backward, processes, mine = accelerator.backward, accelerator.num_processes, accelerator.process_index
+    saved = time.monotonic()
+    started = saved - state["seconds"]
+    bar = tqdm(total=steps, initial=state["step"], unit="batch", mininterval=1, ncols=90, file=_Stdout(),
+               disable=mine > 0)
+    network.train()
+    stopped, release = catch_ctrl_c()
+    try:
+        while state["step"] < steps and not stopped:
+            elapsed = time.monotonic() - started
+            if seconds:
+                (elapsed,) = agree([elapsed], accelerator)
+            progress = max(state["step"] / steps, elapsed / seconds if seconds else 0)
+            if progress >= 1:
+                break
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate * schedule(progress)
+            state["loss_sum"] += step_once(model, batches(state["step"] + mine), loss, update, bf16, backward)
+            state["step"] += processes
+            state["seconds"] = time.monotonic() - started
+            bar.update(processes)
+            if state["step"] % every < processes or state["step"] >= steps:
+                record(state, network, validate, bar, accelerator)
+                if patience and no_longer_falls(state["history"], patience):
+                    break
+            if checkpoint is not None and mine == 0 and time.monotonic() - saved > SAVE_EVERY:
+                keep_state(checkpoint, network, optimiser, state)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        stopped.append("at once")
+    finally:
+        release()
+        bar.close()
+        network.eval()
+    if stopped:
+        if processes > 1:
+            raise KeyboardInterrupt
+        print("Stopped by hand; the network keeps what it has learned so far.")
+    if checkpoint is not None and mine == 0:
+        keep_state(checkpoint, network, optimiser, state)
+    history = list(state["history"])
+    if not history or history[-1][0] < state["step"]:  # stopped between two rows
+        history.append(summary(state, network, validate, accelerator))
+    return pd.DataFrame(history, columns=["step", "loss", "validation", "seconds"])
+
+
+def predict(network, inputs, batch=128):
+    """The network's answers (n, ...) to many inputs (n, ...), on the CPU: evaluation mode, no gradients, in batches."""
+    device = next(network.parameters()).device
+    network.eval()
+    with torch.no_grad():
+        return torch.cat([network(part.to(device)).cpu() for part in inputs.split(batch)])
+
+
+def catch_ctrl_c():
+    """Let Ctrl-C, or a notebook's stop button, put a note into a list, rather than break off in the midst of a batch.
+
+    Returns
+    -------
+    list
+        Empty until then. After the first, a second Ctrl-C interrupts at once.
+    function
+        Without arguments; puts things back as they were.
+    """
+    noted, before = [], signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        return noted, lambda: None  # others take care of signals
+
+    def release():
+        signal.signal(signal.SIGINT, before)
+
+    def note(number, _):
+        release()
+        noted.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    return noted, release
+
+
+def step_once(network, batch, loss, optimiser, bf16=False, backward=torch.Tensor.backward):
+    """Forward, loss, back-propagate, update (Fig. 3 of the paper), on the network's device; returns the loss.
+
+    The loss stays on the device: to look at it would make a GPU wait at every step.
+    """
+    device = next(network.parameters()).device
+    inputs, targets = (part.to(device, non_blocking=True) for part in batch)
+    optimiser.zero_grad()
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        answer = network(inputs.float())
+    value = loss(answer.float(), targets)
+    backward(value)
+    optimiser.step()
+    return value.detach()
+
+
+def agree(numbers, accelerator):
+    """Mean of each number over all processes, so that they decide alike; without an accelerator, as they are."""
+    if accelerator is None or accelerator.num_processes == 1:
+        return numbers
+    return accelerator.reduce(torch.tensor(numbers, device=accelerator.device), "mean").tolist()
+
+
+def schedule(progress, warmup=0.05):
+    """Learning rate relative to its highest value: a linear warm-up, then half a cosine down to 0."""
+    return min(1, (progress + 1e-3) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1, progress)))
+
+
+def summary(state, network, validate, accelerator=None):
+    """A row of the history: step, mean loss of a batch since the last row, validation, seconds."""
+    since = state["step"] - (state["history"][-1][0] if state["history"] else 0)
+    steps = since / (accelerator.num_processes if accelerator else 1)
+    score = math.nan
+    if validate is not None:
+        network.eval()
+        with torch.no_grad():
+            score = float(validate(network))
+    mean = float(state["loss_sum"]) / steps if since else math.nan
+    mean, score = agree([mean, score], accelerator)
+    return [state["step"], mean, score, round(state["seconds"], 1)]
+
+
+def record(state, network, validate, bar, accelerator=None):
+    """Add a row to the history and show it on the progress bar."""
+    state["history"].append(summary(state, network, validate, accelerator))
+    network.train()
+    _, mean, score, _ = state["history"][-1]
+    state["loss_sum"] = 0.0
+    bar.set_postfix_str(f"loss {mean:.4g}" + ("" if validate is None else f", validation {score:.4g}"))
+
+
+def no_longer_falls(history, patience):
+    """True when the best validation lies at least `patience` rows back."""
+    scores = [row[2] for row in history]
+    return len(scores) - 1 - scores.index(min(scores)) >= patience
+
+
+def keep_state(path, network, optimiser, state):
+    """Save the state of a training; where that fails (a full disk), warn and go on."""
+    try:
+        save_state(path, network, optimiser, state)
+    except OSError as error:
+        warnings.warn(f"{error} What is learned from here on is in memory only.", stacklevel=3)
+
+
+class _Stdout:
+    """The standard output of the moment, for the progress bar: in a notebook it changes with the cell."""
+
+    def write(self, text):
+        print(text, end="")
+
+    def flush(self):
+        pass
