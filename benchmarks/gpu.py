@@ -18,7 +18,7 @@ from torch import nn
 from workshop_utils.networks import CNN, ShiftNetwork, log_redshift_mse
 from workshop_utils.simulate import simulate_quasars, simulate_strain
 from workshop_utils.sources import write_text
-from workshop_utils.training import dataset_batches, step_once
+from workshop_utils.training import dataset_batches, train_step
 
 SURVEY = 396_831  # spectra of DR16Q
 
@@ -48,7 +48,7 @@ def training_rates(device, n, repeats):
         adam = torch.optim.Adam(network.parameters())
         if name.endswith("compiled"):
             network.compile()
-        step = functools.partial(step_once, network, (x, target), loss, adam, bf16=name.endswith("bf16"))
+        step = functools.partial(train_step, network, (x, target), loss, adam, bf16=name.endswith("bf16"))
         rates[f"train_{name}_per_second"] = n / seconds(step, repeats, device)
     return rates
 
@@ -69,7 +69,7 @@ def epoch(device, rows, batch):
     adam = torch.optim.Adam(network.parameters())
     start = time.perf_counter()
     for step in range(rows // batch):
-        loss = step_once(network, batches(step), log_redshift_mse, adam)
+        loss = train_step(network, batches(step), log_redshift_mse, adam)
     loss.item()  # waits for the device
     return {"epoch_rows": rows, "epoch_seconds": time.perf_counter() - start}
 

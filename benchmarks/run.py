@@ -97,14 +97,14 @@ def compare_training(name, network, batch, loss, adam, repeats):
     """Ratio of the times of a training step: forward, loss, backward, optimiser."""
     import torch
 
-    from workshop_utils.training import step_once
+    from workshop_utils.training import train_step
 
     other = plain(network)
     with torch.no_grad():
         assert torch.allclose(network.eval()(batch[0]), other.eval()(batch[0]), rtol=1e-4, atol=1e-4)
     steps = []
     for model in (network.train(), other.train()):
-        steps.append(functools.partial(step_once, model, batch, loss, adam(model.parameters())))
+        steps.append(functools.partial(train_step, model, batch, loss, adam(model.parameters())))
     return speedup(name, *steps, repeats, **{name.replace("speedup", "spectra_per_second"): len(batch[0])})
 
 
@@ -156,14 +156,14 @@ def redshift_cnn_limit(quick):
     from traffic import Traffic
 
     from workshop_utils.networks import CNN, log_redshift_mse
-    from workshop_utils.training import step_once
+    from workshop_utils.training import train_step
 
     n, repeats = (8, 1) if quick else (128, 11)
     batch, network = (torch.randn(n, 1, 4618), 4 * torch.rand(n)), CNN()
     adam = torch.optim.Adam(network.parameters())
     matrix, array = torch.randn(2048, 2048), torch.randn(50_000_000)
     other = torch.empty_like(array)
-    sides = {"step": lambda: step_once(network, batch, log_redshift_mse, adam)}
+    sides = {"step": lambda: train_step(network, batch, log_redshift_mse, adam)}
     sides |= {"product": lambda: matrix @ matrix, "copy": lambda: other.copy_(array)}
     median, spread = {}, 0.0
     for name, run in sides.items():  # each by itself: the copy would empty the caches that the step uses
@@ -268,7 +268,7 @@ def survey(quick):
 
     from workshop_utils.networks import CNN, log_redshift_mse
     from workshop_utils.survey import prepare_spectra
-    from workshop_utils.training import dataset_batches, step_once
+    from workshop_utils.training import dataset_batches, train_step
 
     n, batch = (64, 16) if quick else (8192, 128)
     with tempfile.TemporaryDirectory() as folder:
@@ -285,7 +285,7 @@ def survey(quick):
 
         def train_on(values):
             batches = dataset_batches(values, z[: len(values)], batch, seed=1)
-            return lambda: step_once(network, batches(next(step)), log_redshift_mse, adam)
+            return lambda: train_step(network, batches(next(step)), log_redshift_mse, adam)
 
         memory = torch.randn(min(n // 2, 1024), 1, 4618)
         sides = train_on(prepared.values), train_on(memory)

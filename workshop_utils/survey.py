@@ -21,7 +21,7 @@ from jaxtyping import Float16
 from torch import Tensor
 from tqdm import tqdm
 
-from .sources import write_text, writing
+from .sources import disk_errors_named, write_text
 from .spectra import N_PIXELS, kaggle_blocks, kaggle_labels, standardise
 from .strain import DETECTORS, N_SAMPLES, g2net_blocks, g2net_labels, whiten
 
@@ -200,7 +200,7 @@ def take_up(part, made_from, table):
             f"{part}: the survey needs {need / 1e9:.2f} GB, but this disk has {free / 1e9:.2f} GB free; "
             "make room or name a folder on another disk."
         )
-    with writing(part):
+    with disk_errors_named(part):
         part.mkdir()
         (part / "labels.csv").write_text(table, encoding="utf-8", newline="")
         np.lib.format.open_memmap(part / "values.npy", "w+", np.float16, tuple(made_from["shape"]))

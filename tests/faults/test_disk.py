@@ -19,7 +19,7 @@ from torch import nn
 from workshop_utils import scores, sources
 from workshop_utils.simulate import simulate_quasars
 from workshop_utils.simulate.files import write_kaggle, write_sdss
-from workshop_utils.sources import DownloadError, fetch, written_beside
+from workshop_utils.sources import DownloadError, atomic_write, fetch
 from workshop_utils.spectra import read_sdss
 from workshop_utils.survey import SurveyError, prepare_spectra
 from workshop_utils.training import load_checkpoint, save_checkpoint, train
@@ -174,7 +174,7 @@ def test_what_killed_writers_left_goes_with_the_next_write(tmp_path):
 def test_two_writers_of_one_file(tmp_path):
     """Each writes beside on its own; the later rename wins, and the file is whole."""
     path = tmp_path / "a.txt"
-    with written_beside(path) as one, written_beside(path) as two:
+    with atomic_write(path) as one, atomic_write(path) as two:
         one.write_text("one")
         two.write_text("two")
     assert path.read_text() == "one" and list(tmp_path.iterdir()) == [path]

@@ -10,7 +10,7 @@ import torch
 from astropy.io import fits
 from astropy.table import Table
 
-from ..sources import written_beside
+from ..sources import atomic_write
 from ..spectra import LOGLAM, N_PIXELS, WAVELENGTH
 from . import galaxies, quasars
 
@@ -41,7 +41,7 @@ def write_sdss(sources, folder):
         hdus[0].header["ORIGIN"] = "simulated"
         hdus[1].name, hdus[2].name = "COADD", "SPECOBJ"
         files.append(str(Path(folder) / f"spec-0000-00000-{i + 1:04d}.fits"))
-        with written_beside(files[-1]) as beside:
+        with atomic_write(files[-1]) as beside:
             fits.HDUList(hdus).writeto(beside)
     return files
 
@@ -77,7 +77,7 @@ def write_kaggle(path, n, kind="quasar", seed=0, block=1024):
     z = draw(n, rng).double().numpy()
     again = 1 + np.flatnonzero(random.random(n - 1) < 0.1)  # observed again: the object of the row before
     z[again] = z[again - 1]
-    with written_beside(path) as beside, h5py.File(beside, "w") as file:
+    with atomic_write(path) as beside, h5py.File(beside, "w") as file:
         file.attrs["origin"] = "simulated"
         file["wavelength"], file["wavelength_log"] = WAVELENGTH, LOGLAM
         for name in ("flux", "flux_norm"):

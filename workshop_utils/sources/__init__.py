@@ -37,9 +37,9 @@ from .kaggle import (
 from .writing import (
     ORPHAN_AGE,
     DownloadError,
+    atomic_write,
+    disk_errors_named,
     write_text,
-    writing,
-    written_beside,
 )
 
 __all__ = [
@@ -72,6 +72,6 @@ __all__ = [
     "shipped",
     "unzip",
     "write_text",
-    "writing",
-    "written_beside",
+    "disk_errors_named",
+    "atomic_write",
 ]

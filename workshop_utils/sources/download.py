@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from .writing import ORPHAN_AGE, DownloadError, write_text, writing
+from .writing import ORPHAN_AGE, DownloadError, disk_errors_named, write_text
 
 TRIES = 4
 PAUSE = 1.0  # seconds before the second try, doubled before each further one
@@ -63,7 +63,7 @@ def fetch(url, path, sha256=None, timeout=30, login=None):
     if path.is_file() and (known is None or _sha256(path) == known):
         return path
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    with writing(path):
+    with disk_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part.touch()
         _take_over(path, part)
@@ -72,7 +72,7 @@ def fetch(url, path, sha256=None, timeout=30, login=None):
             found = _sha256(part)
             if sha256 is not None and found != sha256.lower():
                 part.write_bytes(b"")
-                message = f"{_shown(url)}: the checksum of what came is wrong; try again, or report the address."
+                message = f"{redact_query(url)}: the checksum of what came is wrong; try again, or report the address."
                 raise DownloadError(message)
             os.replace(part, path)
             write_text(f"{path}.sha256", f"{found}  {path.name}\n")
@@ -82,7 +82,7 @@ def fetch(url, path, sha256=None, timeout=30, login=None):
     return path
 
 
-def _shown(url):
+def redact_query(url):
     """Return what of an address may be shown: what follows the question mark can be a signature that opens the file."""
     return url.split("?")[0]
 
@@ -115,7 +115,7 @@ def _transfer_with_retries(url, part, path, timeout, login):
                 404: "it has no such file; check the address or the numbers in it",
             }
             if error.code in advice:
-                message = f"{_shown(url)}: the server answered {error.code}: {advice[error.code]}."
+                message = f"{redact_query(url)}: the server answered {error.code}: {advice[error.code]}."
                 raise DownloadError(message, error.code) from None
             problem, status = f"the server answered {error.code}", error.code
             if error.code == 416:  # what we hold is no beginning of this file
@@ -123,7 +123,7 @@ def _transfer_with_retries(url, part, path, timeout, login):
         except CONNECTION_ERRORS as error:
             problem, status = f"the connection failed ({getattr(error, 'reason', None) or error})", None
     raise DownloadError(
-        f"{_shown(url)}: {problem} in {TRIES} tries; check the connection (on Kaggle: Settings, Internet on) "
+        f"{redact_query(url)}: {problem} in {TRIES} tries; check the connection (on Kaggle: Settings, Internet on) "
         f"and run this again, it goes on where it stopped. Or save the file as {path} with a browser.",
         status,
     )
@@ -145,7 +145,8 @@ def _transfer(url, part, name, timeout, login):
         if not held and not start:
             raise ConnectionError("nothing came")
         if not held and (response.headers.get_content_type() == "text/html" or _is_page(start)):
-            raise DownloadError(f"{_shown(url)}: a web page came in place of the file; open the address in a browser.")
+            message = f"{redact_query(url)}: a web page came in place of the file; open the address in a browser."
+            raise DownloadError(message)
         bar = tqdm(
             total=total, initial=held, unit="B", unit_scale=True, desc=name, disable=(total or 0) < 5e6
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .download import fetch
 from .folders import _leads_out, cache_folder, find_data
-from .writing import DownloadError, written_beside
+from .writing import DownloadError, atomic_write
 
 KAGGLE_DATASET = "ywangscience/sdss-iii-iv"
 KAGGLE_COMPETITION = "g2net-gravitational-wave-detection"
@@ -214,7 +214,7 @@ def unzip(archive, name, path):
             member = next((member for member in files.namelist() if member.split("/")[-1] == name), None)
             if member is None:
                 raise DownloadError(f"{archive}: it holds no {name}; delete it and download it again.")
-            with files.open(member) as source, written_beside(path) as beside, beside.open("wb") as target:
+            with files.open(member) as source, atomic_write(path) as beside, beside.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OverflowError):
         raise damaged from None  # or locked, or of an unknown kind

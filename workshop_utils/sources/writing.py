@@ -19,7 +19,7 @@ class DownloadError(OSError):
 
 
 @contextlib.contextmanager
-def writing(path):
+def disk_errors_named(path):
     """Turn an error of the disk in this block into one that names the file and says what to do."""
     try:
         yield
@@ -31,7 +31,7 @@ def writing(path):
 
 
 @contextlib.contextmanager
-def written_beside(path):
+def atomic_write(path):
     """Give a file to write beside ``path``; it takes the name of ``path`` only when it is whole.
 
     Parameters
@@ -52,7 +52,7 @@ def written_beside(path):
     path = Path(path)
     beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with writing(path):
+        with disk_errors_named(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield beside
             os.replace(beside, path)
@@ -64,6 +64,6 @@ def written_beside(path):
 
 
 def write_text(path, text):
-    """Write a text file so that nobody ever reads half of it (see ``written_beside``)."""
-    with written_beside(path) as beside:
+    """Write a text file so that nobody ever reads half of it (see `atomic_write`)."""
+    with atomic_write(path) as beside:
         beside.write_text(text, encoding="utf-8")

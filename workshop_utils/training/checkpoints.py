@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from ..sources import write_text, written_beside
+from ..sources import atomic_write, write_text
 
 
 def save_state(path, network, optimiser, state):
@@ -64,7 +64,7 @@ def load_checkpoint(network, path):
 
 def _write(path, tensors, metadata):
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with written_beside(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(save(tensors, metadata))
 
 

@@ -85,19 +85,19 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
         while state["step"] < steps and not stopped:
             elapsed = time.monotonic() - started
             if seconds:
-                (elapsed,) = agree([elapsed], accelerator)
+                (elapsed,) = all_reduce_mean([elapsed], accelerator)
             progress = max(state["step"] / steps, elapsed / seconds if seconds else 0)
             if progress >= 1:
                 break
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate * schedule(progress)
-            state["loss_sum"] += step_once(model, batches(state["step"] + mine), loss, update, bf16, backward)
+            state["loss_sum"] += train_step(model, batches(state["step"] + mine), loss, update, bf16, backward)
             state["step"] += processes
             state["seconds"] = time.monotonic() - started
             bar.update(processes)
             if state["step"] % every < processes or state["step"] >= steps:
                 record(state, network, validate, bar, accelerator)
-                if patience and no_longer_falls(state["history"], patience):
+                if patience and should_stop_early(state["history"], patience):
                     break
             if checkpoint is not None and mine == 0 and time.monotonic() - saved > SAVE_EVERY:
                 keep_state(checkpoint, network, optimiser, state)
@@ -153,7 +153,7 @@ def catch_ctrl_c():
     return noted, release
 
 
-def step_once(network, batch, loss, optimiser, bf16=False, backward=torch.Tensor.backward):
+def train_step(network, batch, loss, optimiser, bf16=False, backward=torch.Tensor.backward):
     """Forward, loss, back-propagate, update (Fig. 3 of the paper), on the network's device; returns the loss.
 
     The loss stays on the device: to look at it would make a GPU wait at every step.
@@ -169,7 +169,7 @@ def step_once(network, batch, loss, optimiser, bf16=False, backward=torch.Tensor
     return value.detach()
 
 
-def agree(numbers, accelerator):
+def all_reduce_mean(numbers, accelerator):
     """Mean of each number over all processes, so that they decide alike; without an accelerator, as they are."""
     if accelerator is None or accelerator.num_processes == 1:
         return numbers
@@ -191,7 +191,7 @@ def summary(state, network, validate, accelerator=None):
         with torch.no_grad():
             score = float(validate(network))
     mean = float(state["loss_sum"]) / steps if since else math.nan
-    mean, score = agree([mean, score], accelerator)
+    mean, score = all_reduce_mean([mean, score], accelerator)
     return [state["step"], mean, score, round(state["seconds"], 1)]
 
 
@@ -204,7 +204,7 @@ def record(state, network, validate, bar, accelerator=None):
     bar.set_postfix_str(f"loss {mean:.4g}" + ("" if validate is None else f", validation {score:.4g}"))
 
 
-def no_longer_falls(history, patience):
+def should_stop_early(history, patience):
     """True when the best validation lies at least `patience` rows back."""
     scores = [row[2] for row in history]
     return len(scores) - 1 - scores.index(min(scores)) >= patience
