@@ -29,10 +29,12 @@ course: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	WORKSHOP_PROFILE=ci $(PY) -m pytest --nbval-lax tests notebooks
 
 test-all: $(INSTALLED)
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	WORKSHOP_PROFILE=ci $(PY) -m pytest --full --nbval-lax tests notebooks
 
 # Each in an environment of its own, with torch as in constraints.txt: `make test-lowest PYTHON=python3.11`.

@@ -213,8 +213,15 @@ def seconds_to_97_percent(quick):
 
     steps, batch = (4, 8) if quick else (80, 128)
     with contextlib.redirect_stdout(io.StringIO()):  # no progress bar
-        history = train(network, quasar_batches(batch, 9), network.loss, steps, learning_rate=5e-3, validate=wrong,
-                        every=2 if quick else 10)
+        history = train(
+            network,
+            quasar_batches(batch, 9),
+            network.loss,
+            steps,
+            learning_rate=5e-3,
+            validate=wrong,
+            every=2 if quick else 10,
+        )
     reached = history[history.validation <= (1 if quick else 0.03)]
     return {"seconds_to_97_percent": float(reached.seconds.iloc[0]) if len(reached) else None}, {}
 

@@ -87,8 +87,13 @@ def two_processes(tmp_path_factory):
     (folder / "run.py").write_text(textwrap.dedent(SCRIPT))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", folder / "run.py"]
     local = {"USE_LIBUV": "0"} | ({"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {})
-    done = subprocess.run([*launch, pathlib.Path(__file__).parent, folder], env=os.environ | local, capture_output=True,
-                          text=True, timeout=300)
+    done = subprocess.run(
+        [*launch, pathlib.Path(__file__).parent, folder],
+        env=os.environ | local,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return folder, [json.loads((folder / f"said{rank}.json").read_text()) for rank in (0, 1)]
 

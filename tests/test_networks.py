@@ -13,8 +13,17 @@ SIZES = [(1, 4, 500, 250), (3, 5, 200, 0), (2, 2, 64, 7), (2, 3, 10, 5), (1, 1, 
 
 def same_as_torch(long, shape):
     """Assert that values and gradients are those of nn.Conv1d to 1e-4 (and the layer's own parameters get them)."""
-    plain = nn.Conv1d(long.in_channels, long.out_channels, long.kernel_size, long.stride, long.padding,
-                      long.dilation, long.groups, long.bias is not None, long.padding_mode)
+    plain = nn.Conv1d(
+        long.in_channels,
+        long.out_channels,
+        long.kernel_size,
+        long.stride,
+        long.padding,
+        long.dilation,
+        long.groups,
+        long.bias is not None,
+        long.padding_mode,
+    )
     plain.load_state_dict(long.state_dict())
     x = torch.randn(shape, requires_grad=True)
     y = x.detach().clone().requires_grad_()
@@ -47,10 +56,16 @@ def test_long_convolution_of_the_course_equals_torch(shape):
     same_as_torch(layers[0 if 1 in shape[1:] else 4], shape)
 
 
-@pytest.mark.parametrize("options", [
-    dict(dilation=2), dict(groups=2), dict(bias=False),
-    dict(padding="same", kernel_size=101), dict(padding=40, padding_mode="circular"),
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(dilation=2),
+        dict(groups=2),
+        dict(bias=False),
+        dict(padding="same", kernel_size=101),
+        dict(padding=40, padding_mode="circular"),
+    ],
+)
 def test_long_convolution_takes_every_option_of_torch(options):
     torch.manual_seed(2)
     long = LongConv1d(4, 6, **{"kernel_size": 100, **options})

@@ -353,9 +353,7 @@ def test_kaggle_refusals_say_what_to_do_and_hide_tokens(kaggle, error, words):
     assert caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize(
-    "error", [SystemExit(1), OSError("Could not find kaggle.json"), ValueError("SECRET")]
-)
+@pytest.mark.parametrize("error", [SystemExit(1), OSError("Could not find kaggle.json"), ValueError("SECRET")])
 def test_no_kaggle_credentials(kaggle, error):
     def authenticate():
         sys.stdin.close()  # as the builtin exit() does
@@ -363,9 +361,7 @@ def test_no_kaggle_credentials(kaggle, error):
 
     kaggle.authenticate = authenticate
     stdin = sys.stdin
-    with pytest.raises(
-        DownloadError, match="No Kaggle credentials found.*kaggle.json.*KAGGLE_API_TOKEN"
-    ) as caught:
+    with pytest.raises(DownloadError, match="No Kaggle credentials found.*kaggle.json.*KAGGLE_API_TOKEN") as caught:
         kaggle_file("q.h5")
     assert "SECRET" not in str(caught.value)
     assert sys.stdin is stdin and not stdin.closed

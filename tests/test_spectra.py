@@ -196,9 +196,7 @@ def refused(path, words):
     with pytest.raises(SpectrumError) as caught:
         read_sdss(path)
     message = str(caught.value)
-    assert (
-        message.startswith(f"{path}: ") and words in message and message.endswith(".") and "\n" not in message
-    )
+    assert message.startswith(f"{path}: ") and words in message and message.endswith(".") and "\n" not in message
 
 
 def test_missing_folder_and_empty_files_are_refused(tmp_path):
@@ -335,9 +333,7 @@ def test_split_depends_on_the_seed_and_on_nothing_else():
     longer = split_by_thing(np.append(thing_id, [999_999, 1, 2]))
     np.testing.assert_array_equal(longer[:20_000], test)
     np.testing.assert_array_equal(split_by_thing(thing_id[::-1].astype(np.int32)), test[::-1])
-    assert (
-        list(np.flatnonzero(test)[:5]) == PINNED
-    )  # the same for every reader, whatever the version of pandas
+    assert list(np.flatnonzero(test)[:5]) == PINNED  # the same for every reader, whatever the version of pandas
 
 
 def test_split_takes_unknown_objects_one_by_one():

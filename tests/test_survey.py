@@ -71,7 +71,8 @@ def test_again_with_the_same_source_opens_and_with_another_refuses(kaggle, tmp_p
 def test_a_killed_run_goes_on_with_nothing_lost_or_doubled(kaggle, tmp_path, small_blocks, monkeypatch):
     """Killed after a block was written, before it counted."""
     script = tmp_path / "run.py"
-    script.write_text(textwrap.dedent("""
+    script.write_text(
+        textwrap.dedent("""
         import os, signal, sys
         from workshop_utils import survey
         survey.BLOCK, write = 16, survey.append
@@ -81,7 +82,8 @@ def test_a_killed_run_goes_on_with_nothing_lost_or_doubled(kaggle, tmp_path, sma
                 os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         survey.append = deadly
         survey.prepare_spectra(sys.argv[1], sys.argv[2])
-    """))
+    """)
+    )
     run = subprocess.run([sys.executable, script, kaggle, tmp_path / "s"], capture_output=True)
     part = tmp_path / "s.part"
     assert run.returncode != 0 and not (tmp_path / "s").exists(), run.stderr.decode()
@@ -156,8 +158,11 @@ def test_damage_is_found_by_its_checksum(kaggle, tmp_path, small_blocks):
 
 @pytest.mark.parametrize(
     "name, words",
-    [("card.json", "no prepared survey"), ("labels.csv", "labels.csv is not whole|labels.csv is damaged"),
-     ("values.npy", "values.npy or labels.csv is not whole")],
+    [
+        ("card.json", "no prepared survey"),
+        ("labels.csv", "labels.csv is not whole|labels.csv is damaged"),
+        ("values.npy", "values.npy or labels.csv is not whole"),
+    ],
 )
 def test_missing_and_cut_files_are_named(kaggle, tmp_path, name, words):
     prepare_spectra(kaggle, tmp_path / "s")
@@ -230,14 +235,16 @@ def test_memory_does_not_grow_with_the_survey(tmp_path):
         for name in spectra.KAGGLE_LABELS:
             file[name] = np.full(20_000, 3)
     script = tmp_path / "run.py"
-    script.write_text(textwrap.dedent("""
+    script.write_text(
+        textwrap.dedent("""
         import resource, sys
         from workshop_utils import survey
         survey.BLOCK = 128
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         survey.prepare_spectra(sys.argv[1], sys.argv[2])
         sys.exit(f"grown by {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before}")
-    """))
+    """)
+    )
     run = [sys.executable, script, tmp_path / "large.h5", tmp_path / "s"]
     said = subprocess.run(run, capture_output=True, text=True).stderr
     unit = 1 if sys.platform == "darwin" else 1024

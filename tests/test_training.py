@@ -71,7 +71,8 @@ def test_resume_gives_the_weights_of_an_unbroken_run(tmp_path):
 
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
     script = tmp_path / "run.py"
-    script.write_text(textwrap.dedent("""
+    script.write_text(
+        textwrap.dedent("""
         import os, signal, sys, torch
         sys.path.insert(0, sys.argv[1])
         from test_training import batches, small_network
@@ -83,7 +84,8 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
                 os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
             return batches(step)
         training.train(small_network(), deadly, nn.functional.mse_loss, 60, checkpoint=sys.argv[2])
-    """))
+    """)
+    )
     state = tmp_path / "state.safetensors"
     run = subprocess.run([sys.executable, script, pathlib.Path(__file__).parent, state], capture_output=True)
     assert run.returncode != 0 and state.exists(), run.stderr.decode()

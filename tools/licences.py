@@ -13,10 +13,23 @@ from packaging.requirements import Requirement
 
 PACKAGE = "workshop_utils"
 PERMISSIVE = [
-    r"MIT(-0|-CMU)?", r"(0|[23]-Clause )?BSD", r"BSD[- ][23]-Clause", "Apache-2.0( WITH LLVM-exception)?",
-    "ISC", r"PSF(-2.0|L)?", "Python Software Foundation", r"Zlib", r"CC0-1.0", r"CC-BY-4.0", r"BSL-1.0", "Unlicense",
-    "HPND", "Apache( Software)?( 2.0)?", "ISCL",
-    "MPL-2.0", r"Mozilla Public License 2.0( MPL 2.0)?",  # asks to publish changes to its own files; we change none
+    r"MIT(-0|-CMU)?",
+    r"(0|[23]-Clause )?BSD",
+    r"BSD[- ][23]-Clause",
+    "Apache-2.0( WITH LLVM-exception)?",
+    "ISC",
+    r"PSF(-2.0|L)?",
+    "Python Software Foundation",
+    r"Zlib",
+    r"CC0-1.0",
+    r"CC-BY-4.0",
+    r"BSL-1.0",
+    "Unlicense",
+    "HPND",
+    "Apache( Software)?( 2.0)?",
+    "ISCL",
+    "MPL-2.0",
+    r"Mozilla Public License 2.0( MPL 2.0)?",  # asks to publish changes to its own files; we change none
 ]
 EXCEPTIONS = {
     "text-unidecode": "Artistic or GPL, as one chooses: Artistic. The kaggle package needs it; no part of it is copied",

@@ -98,8 +98,10 @@ def waves_task(network):
     def score(samples):
         white = whiten(samples.strain)
         p = predict(network, white, 64)[:, 0].sigmoid()
-        return {**class_scores(p, samples.signal > 0), "matched_filter_auc": area_under_curve(
-            matched_filter_snr(white), samples.signal > 0)}
+        return {
+            **class_scores(p, samples.signal > 0),
+            "matched_filter_auc": area_under_curve(matched_filter_snr(white), samples.signal > 0),
+        }
 
     def cross_entropy(_):
         return float(detection_loss(predict(network, whiten(validation.strain), 64), validation.signal))
@@ -122,16 +124,30 @@ def make(name, steps, seconds):
     network = build().to(device)
     batches, loss, wrong, scored, trained_on = TASKS[build](network)
     state = ROOT / "_build" / "training" / f"{name}.safetensors"
-    history = train(network, batches(batch, seed, device), loss, steps, learning_rate=learning_rate,
-                    seconds=seconds, validate=wrong, every=200, checkpoint=state)
+    history = train(
+        network,
+        batches(batch, seed, device),
+        loss,
+        steps,
+        learning_rate=learning_rate,
+        seconds=seconds,
+        validate=wrong,
+        every=200,
+        checkpoint=state,
+    )
     history.to_csv(state.with_suffix(".csv"), index=False)
     done, spent = int(history.step.iloc[-1]), float(history.seconds.iloc[-1])
     examples = "samples" if build is MatchedFilterNetwork else "spectra"
     card = {
         "network": build.__name__,
         "trained_on": f"{trained_on}, every batch fresh",
-        "seed": seed, "steps": done, "batch": batch, examples: done * batch, "learning_rate": learning_rate,
-        "seconds": spent, "device": f"{device.type}, {torch.get_num_threads()} threads",
+        "seed": seed,
+        "steps": done,
+        "batch": batch,
+        examples: done * batch,
+        "learning_rate": learning_rate,
+        "seconds": spent,
+        "device": f"{device.type}, {torch.get_num_threads()} threads",
         **scored(),
     }
     save_checkpoint(network, ROOT / "data" / "checkpoints" / f"{name}.safetensors", card)

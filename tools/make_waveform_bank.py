@@ -45,7 +45,17 @@ def waveform(total_mass, ratio, spin_1, spin_2):
     m1 = total_mass / (1 + ratio) * lal.MSUN_SI
     m2 = ratio * m1
     series = lalsimulation.SimIMRPhenomDGenerateFD(
-        0, 20, STEP, m1, m2, spin_1, spin_2, FREQUENCY[0] - 1, FREQUENCY[-1] + 1, 1e6 * lal.PC_SI, None,
+        0,
+        20,
+        STEP,
+        m1,
+        m2,
+        spin_1,
+        spin_2,
+        FREQUENCY[0] - 1,
+        FREQUENCY[-1] + 1,
+        1e6 * lal.PC_SI,
+        None,
         lalsimulation.NoNRT_V,
     )
     return series.data.data
@@ -57,8 +67,10 @@ def compress(h):
     alive = np.abs(h) > 0
     log_amplitude = np.log(np.abs(h[alive]) / np.abs(h).max())
     phase = np.unwrap(np.angle(h[alive]))
-    return (np.interp(FREQUENCY, frequency[alive], log_amplitude, right=-40).clip(-40),
-            np.interp(FREQUENCY, frequency[alive], phase))
+    return (
+        np.interp(FREQUENCY, frequency[alive], log_amplitude, right=-40).clip(-40),
+        np.interp(FREQUENCY, frequency[alive], phase),
+    )
 
 
 def match(h, log_amplitude, phase):

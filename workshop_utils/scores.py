@@ -10,8 +10,16 @@ import pandas as pd
 from .sources import write_text
 from .spectra import LIGHT_SPEED
 
-LINES = {"Lya": 1215.67, "CIV": 1549.06, "CIII]": 1908.73, "MgII": 2798.75, "[OII]": 3728.48, "Hb": 4862.68,
-         "[OIII]": 5008.24, "Ha": 6564.61}  # vacuum, A
+LINES = {
+    "Lya": 1215.67,
+    "CIV": 1549.06,
+    "CIII]": 1908.73,
+    "MgII": 2798.75,
+    "[OII]": 3728.48,
+    "Hb": 4862.68,
+    "[OIII]": 5008.24,
+    "Ha": 6564.61,
+}  # vacuum, A
 
 
 def velocity_error(z_found, z_true):

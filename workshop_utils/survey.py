@@ -126,9 +126,12 @@ def prepare(folder, blocks, labels, shape, source):
     """
     folder, table = Path(folder), labels.to_csv(index=False)
     made_from = {
-        "source": source.name, "bytes": source.stat().st_size if source.is_file() else None, "block": BLOCK,
+        "source": source.name,
+        "bytes": source.stat().st_size if source.is_file() else None,
+        "block": BLOCK,
         "shape": [len(labels), *shape],
-        "labels_sha256": hashlib.sha256(table.encode()).hexdigest(), "version": VERSION,
+        "labels_sha256": hashlib.sha256(table.encode()).hexdigest(),
+        "version": VERSION,
     }
     if not len(labels):
         raise SurveyError(f"{source}: no row is left to prepare; ask for other classes or a lower confidence.")
@@ -139,10 +142,18 @@ def prepare(folder, blocks, labels, shape, source):
         return survey
     part = folder.with_name(folder.name + ".part")
     card = take_up(part, made_from, table)
-    with (part / "values.npy").open("r+b") as file, tqdm(
-        total=len(labels), initial=BLOCK * len(card["sha256"]), desc=folder.name, unit="row", unit_scale=True, ncols=90,
-        file=sys.stdout,
-    ) as bar:
+    with (
+        (part / "values.npy").open("r+b") as file,
+        tqdm(
+            total=len(labels),
+            initial=BLOCK * len(card["sha256"]),
+            desc=folder.name,
+            unit="row",
+            unit_scale=True,
+            ncols=90,
+            file=sys.stdout,
+        ) as bar,
+    ):
         start = min(bar.initial, len(labels))
         file.seek(first_row(part) + start * row_bytes(shape))
         for values in blocks(start) if start < len(labels) else ():

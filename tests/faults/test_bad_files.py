@@ -86,6 +86,7 @@ def write_fits(path, flux=None, ivar=None, loglam=NATIVE, names=("flux", "loglam
 
 def changed(name, change):
     """A file with one column changed."""
+
     def make(path):
         values = dict(zip(("flux", "ivar"), quasar(NATIVE), strict=True)) | {"loglam": NATIVE.copy()}
         values[name] = change(values[name].copy())
@@ -96,6 +97,7 @@ def changed(name, change):
 
 def with_bytes(make, change):
     """A file with its bytes changed."""
+
     def write(path):
         make(path)
         path.write_bytes(change(bytearray(path.read_bytes())))
@@ -481,8 +483,11 @@ def of_shape(shape, data=b""):
 
 
 GOOD_NPY = {
-    "float64": npy(STRAIN), "float32": npy(STRAIN.astype("f4")), "big-endian": npy(STRAIN.astype(">f8")),
-    "columns first": npy(np.asfortranarray(STRAIN)), "a detector off": npy(put(STRAIN.copy(), 2, 0)),
+    "float64": npy(STRAIN),
+    "float32": npy(STRAIN.astype("f4")),
+    "big-endian": npy(STRAIN.astype(">f8")),
+    "columns first": npy(np.asfortranarray(STRAIN)),
+    "a detector off": npy(put(STRAIN.copy(), 2, 0)),
     "weak: 1e-23": npy(1e-3 * STRAIN),
 }
 BAD_NPY = {
@@ -568,9 +573,13 @@ def labelled(tmp_path):
 
 GOOD = "id,target\n000a,0\n000b,1\n000c,0\n"
 GOOD_CSV = {
-    "as it is": GOOD, "lines end as on Windows": GOOD.replace("\n", "\r\n"), "a byte order mark": "\ufeff" + GOOD,
-    "in another order": "id,target\n000c,0\n000a,0\n000b,1\n", "a column more": GOOD.replace("\n", ",x\n"),
-    "columns turned": "target,id\n0,000a\n1,000b\n0,000c\n", "no end of line": GOOD.rstrip(),
+    "as it is": GOOD,
+    "lines end as on Windows": GOOD.replace("\n", "\r\n"),
+    "a byte order mark": "\ufeff" + GOOD,
+    "in another order": "id,target\n000c,0\n000a,0\n000b,1\n",
+    "a column more": GOOD.replace("\n", ",x\n"),
+    "columns turned": "target,id\n0,000a\n1,000b\n0,000c\n",
+    "no end of line": GOOD.rstrip(),
     "quoted": GOOD.replace("000a", '"000a"'),
 }
 BAD_CSV = {
@@ -614,7 +623,8 @@ def test_bad_tables_are_refused(labelled, case, count):
 
 ROWS = "file,class,z\nspec-0001-00001-0001.fits,QSO,2.0\n"
 BAD_LABELS = {
-    "empty": ("", "no table"), "no column file": (ROWS.replace("file", "name"), "file, class, z"),
+    "empty": ("", "no table"),
+    "no column file": (ROWS.replace("file", "name"), "file, class, z"),
     "no column z": (ROWS.replace("z\n", "redshift\n").replace(",z", ""), "file, class, z"),
     "redshift of text": (ROWS.replace("2.0", "two"), "number"),
     "no text": (bytes(range(128, 256)) * 9, "no table"),
@@ -678,6 +688,7 @@ def network():
 
 def weights(**changes):
     """A checkpoint with some tensors changed; None takes one away."""
+
     def make(path):
         tensors = {name: value.clone() for name, value in network().state_dict().items()} | changes
         path.write_bytes(save({name: value for name, value in tensors.items() if value is not None}, {"card": "{}"}))
@@ -741,9 +752,11 @@ def test_bad_checkpoints_are_refused(tmp_path, case, count, monkeypatch):
 
 
 GOOD_SAFETENSORS = {
-    "as it is": weights(), "no card": lambda path: path.write_bytes(save(network().state_dict())),
-    "half precision": lambda path: path.write_bytes(save({k: v.half() if v.is_floating_point() else v
-                                                          for k, v in network().state_dict().items()})),
+    "as it is": weights(),
+    "no card": lambda path: path.write_bytes(save(network().state_dict())),
+    "half precision": lambda path: path.write_bytes(
+        save({k: v.half() if v.is_floating_point() else v for k, v in network().state_dict().items()})
+    ),
     "a card that asks for other shapes": card('{"network": "CNN", "kernels": [9, 9], "parameters": 1000000}'),
 }
 
@@ -837,14 +850,22 @@ def of_method(method):
 
 CONTENT = bytes(range(256)) * 40
 BAD_ZIP = {
-    "empty": (lambda path: path.touch(), "damaged"), "text": (lambda path: path.write_text("PK"), "damaged"),
+    "empty": (lambda path: path.touch(), "damaged"),
+    "text": (lambda path: path.write_text("PK"), "damaged"),
     "half": (with_bytes(archive(("q.h5", CONTENT)), lambda data: data[: len(data) // 2]), "damaged"),
     "one byte changed": (with_bytes(archive(("q.h5", CONTENT)), lambda data: put(data, 500, 0xFF)), "damaged"),
-    "compressed, one byte changed": (with_bytes(archive(("q.h5", CONTENT), compression=zipfile.ZIP_DEFLATED),
-                                                lambda data: put(data, 200, data[200] ^ 0xFF)), "damaged"),
+    "compressed, one byte changed": (
+        with_bytes(
+            archive(("q.h5", CONTENT), compression=zipfile.ZIP_DEFLATED), lambda data: put(data, 200, data[200] ^ 0xFF)
+        ),
+        "damaged",
+    ),
     "a list of contents that says it lies further on": (
-        with_bytes(archive(("q.h5", CONTENT)), lambda data: put(data, len(data) - 5, data[-5] ^ 0x40)), "damaged"),
-    "nothing inside": (archive(), "holds no q.h5"), "another file": (archive(("a.h5", CONTENT)), "holds no q.h5"),
+        with_bytes(archive(("q.h5", CONTENT)), lambda data: put(data, len(data) - 5, data[-5] ^ 0x40)),
+        "damaged",
+    ),
+    "nothing inside": (archive(), "holds no q.h5"),
+    "another file": (archive(("a.h5", CONTENT)), "holds no q.h5"),
     "a folder of that name": (archive(("q.h5/", b"")), "holds no q.h5"),
     "a path with ..": (archive(("../q.h5", CONTENT)), "lead out"),
     "a path with .. beside a good one": (archive(("q.h5", CONTENT), ("a/../../b", b"")), "lead out"),
@@ -852,7 +873,8 @@ BAD_ZIP = {
     "an absolute path of Windows": (archive(("C:\\q.h5", CONTENT)), "lead out"),
     "a path with ..\\": (archive(("..\\q.h5", CONTENT)), "lead out"),
     "a share of Windows": (archive(("\\\\server\\share\\q.h5", CONTENT)), "lead out"),
-    "with a password": (encrypted, "damaged|password"), "an unknown compression": (of_method(99), "damaged"),
+    "with a password": (encrypted, "damaged|password"),
+    "an unknown compression": (of_method(99), "damaged"),
     "LZMA, but not": (of_method(14), "damaged"),
 }
 

@@ -71,8 +71,13 @@ def test_a_training_on_a_full_disk_goes_on(small_disk, count):
     network = big_network()
     x = torch.randn(8, 300)
     with pytest.warns(UserWarning, match="state.safetensors cannot be written .*in memory only"):
-        history = train(network, lambda step: (x, x[:, :200]), nn.functional.mse_loss, 5,
-                        checkpoint=small_disk / "state.safetensors")
+        history = train(
+            network,
+            lambda step: (x, x[:, :200]),
+            nn.functional.mse_loss,
+            5,
+            checkpoint=small_disk / "state.safetensors",
+        )
     assert history.step.iloc[-1] == 5 and list(small_disk.iterdir()) == []
     count("writes to a full disk or a folder that cannot be written")
 

@@ -59,7 +59,9 @@ FAULTS = ["cut", "500", "503", "429", "416", "short", "long", "page", "403", "go
 def test_any_sequence_of_faults_ends_whole_or_with_an_error(plan):
     """Whatever the order of the faults: the right file, or a DownloadError that names the address."""
     faults = {
-        "cut": cut, "page": page, "good": good,
+        "cut": cut,
+        "page": page,
+        "good": good,
         "short": lambda handler: send(handler, 200, CONTENT[:1000], 2000),  # says more than it sends
         "long": lambda handler: send(handler, 200, CONTENT, 1000),  # says less than it sends
     }
@@ -74,11 +76,22 @@ def test_any_sequence_of_faults_ends_whole_or_with_an_error(plan):
             assert nothing_but(path)
 
 
-@pytest.mark.parametrize("fault", [status(401), status(403), status(404), status(429), status(500), status(503), page,
-                                   lambda handler: send(handler, 200, b"", 0),
-                                   lambda handler: send(handler, 200, CONTENT[:5000], len(CONTENT)),
-                                   lambda handler: send(handler, 206, CONTENT[5000:], len(CONTENT) - 5000)],
-                         ids=["401", "403", "404", "429", "500", "503", "login page", "nothing", "half", "wrong part"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        status(401),
+        status(403),
+        status(404),
+        status(429),
+        status(500),
+        status(503),
+        page,
+        lambda handler: send(handler, 200, b"", 0),
+        lambda handler: send(handler, 200, CONTENT[:5000], len(CONTENT)),
+        lambda handler: send(handler, 206, CONTENT[5000:], len(CONTENT) - 5000),
+    ],
+    ids=["401", "403", "404", "429", "500", "503", "login page", "nothing", "half", "wrong part"],
+)
 def test_each_fault_alone_is_an_error_that_says_what_to_do(server, tmp_path, fault, count):
     server.plan = [fault]
     path = tmp_path / "a" / "file.bin"

@@ -112,10 +112,15 @@ def test_no_training_reads_a_file_that_is_for_evaluation_only(evaluation_only, p
     count("training paths that opened no file marked evaluation only")
 
 
-@pytest.mark.parametrize("reader", [
-    "spectra.read_sdss(file).flux", "sources.real_spectra().z", "__import__('numpy').load(strain)",
-    "__import__('h5py').File(REAL + '/a.hdf5')",
-])
+@pytest.mark.parametrize(
+    "reader",
+    [
+        "spectra.read_sdss(file).flux",
+        "sources.real_spectra().z",
+        "__import__('numpy').load(strain)",
+        "__import__('h5py').File(REAL + '/a.hdf5')",
+    ],
+)
 def test_a_training_that_does_would_be_caught(evaluation_only, reader, full):
     """The guard sees every reader: FITS, the table of real spectra, npy, HDF5."""
     if not full and "h5py" not in reader:

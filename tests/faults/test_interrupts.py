@@ -124,7 +124,8 @@ def test_killed_while_a_checkpoint_is_written(run, tmp_path, moment, full, count
         pytest.skip("only with --full")
     run, whole = run
     script = tmp_path / "deadly.py"
-    script.write_text(textwrap.dedent(f"""
+    script.write_text(
+        textwrap.dedent(f"""
         import os, pathlib, signal, sys
         sys.path.insert(0, {str(pathlib.Path(run.__file__).parent)!r})
         import torch
@@ -156,7 +157,8 @@ def test_killed_while_a_checkpoint_is_written(run, tmp_path, moment, full, count
 
         pathlib.Path.write_bytes, os.replace = deadly_write, deadly_replace
         training.train(network(), batches, nn.functional.mse_loss, {STEPS}, checkpoint=sys.argv[1])
-    """))
+    """)
+    )
     state = tmp_path / "state" / "state.safetensors"
     dead = subprocess.run([sys.executable, script, state, moment], capture_output=True)
     assert dead.returncode == -signal.SIGKILL, dead.stderr.decode()
@@ -192,16 +194,19 @@ def test_stop_button_of_a_notebook_leaves_a_usable_model(tmp_path, count):
 
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
     try:
-        client.execute("import torch; from torch import nn; from workshop_utils import training\n"
-                       "net = nn.Linear(3, 1); x = torch.randn(8, 3)\n"
-                       "history = training.train(net, lambda step: (x, x[:, :1]), nn.functional.mse_loss, 10**9)")
+        client.execute(
+            "import torch; from torch import nn; from workshop_utils import training\n"
+            "net = nn.Linear(3, 1); x = torch.randn(8, 3)\n"
+            "history = training.train(net, lambda step: (x, x[:, :1]), nn.functional.mse_loss, 10**9)"
+        )
         deadline = time.monotonic() + 60
         while "batch" not in output(client.get_iopub_msg(timeout=60)) and time.monotonic() < deadline:
             pass  # the progress bar shows that it trains
         time.sleep(0.3)
         manager.interrupt_kernel()
         reply = client.execute_interactive(
-            "training.save_checkpoint(net, 'net.safetensors', {}); assert history.step.iloc[-1] > 0", timeout=60)
+            "training.save_checkpoint(net, 'net.safetensors', {}); assert history.step.iloc[-1] > 0", timeout=60
+        )
         assert reply["content"]["status"] == "ok"
     finally:
         client.stop_channels()
@@ -218,6 +223,7 @@ def output(message):
 
 def test_stopped_during_validation_and_between_batches(count, capsys):
     """Ctrl-C may come anywhere: in the batch, in the loss, in the validation."""
+
     def stop(*_):
         raise KeyboardInterrupt
 
@@ -225,8 +231,11 @@ def test_stopped_during_validation_and_between_batches(count, capsys):
         return torch.ones(4, 3), torch.zeros(4, 1)
 
     good = nn.functional.mse_loss
-    for kwargs in ({"batches": stop, "loss": good}, {"batches": batches, "loss": stop},
-                   {"batches": batches, "loss": good, "validate": stop, "every": 3}):
+    for kwargs in (
+        {"batches": stop, "loss": good},
+        {"batches": batches, "loss": stop},
+        {"batches": batches, "loss": good, "validate": stop, "every": 3},
+    ):
         network = nn.Linear(3, 1)
         history = train(network, steps=10, **kwargs) if "validate" not in kwargs else None
         if history is None:

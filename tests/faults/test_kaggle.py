@@ -83,8 +83,9 @@ def silent(handler):
 
 
 def cached(tmp_path):
-    return sorted(path.relative_to(tmp_path / "cache").as_posix()
-                  for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(tmp_path / "cache").as_posix() for path in (tmp_path / "cache").rglob("*") if path.is_file()
+    )
 
 
 PLACES = {"dataset": "q.h5", "competition": "g2net/training_labels.csv"}

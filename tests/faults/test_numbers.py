@@ -41,8 +41,7 @@ def measured(flux):
     x = standardise(flux)[:, None]
     network, (classes, temperature) = redshift_network(), class_network()
     with torch.no_grad():
-        return (summarise_probability(network(x).softmax(1), network.z).numpy(),
-                temper(classes(x), temperature)[:, 0])
+        return (summarise_probability(network(x).softmax(1), network.z).numpy(), temper(classes(x), temperature)[:, 0])
 
 
 @pytest.fixture(scope="module")

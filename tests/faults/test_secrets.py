@@ -16,8 +16,14 @@ CODE = sorted([*(ROOT / "workshop_utils").rglob("*.py"), *(ROOT / "tools").rglob
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 # What runs code that a file holds.
 FORBIDDEN = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
-SHAPES = [r"KGAT_[0-9a-zA-Z]{8}", r'"key"\s*:\s*"[0-9a-f]{32}"', r"gh[pousr]_[0-9A-Za-z]{30}", r"AKIA[0-9A-Z]{16}",
-          r"-----BEGIN [A-Z ]*PRIVATE KEY-----", r"X-Goog-Signature=[0-9a-f]{20}"]
+SHAPES = [
+    r"KGAT_[0-9a-zA-Z]{8}",
+    r'"key"\s*:\s*"[0-9a-f]{32}"',
+    r"gh[pousr]_[0-9A-Za-z]{30}",
+    r"AKIA[0-9A-Z]{16}",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    r"X-Goog-Signature=[0-9a-f]{20}",
+]
 
 
 def sources():
@@ -52,10 +58,19 @@ def test_nothing_is_stored_or_read_as_a_pickle():
     assert not [path for path in (ROOT / "data").rglob("*") if path.suffix in pickles]
 
 
-@pytest.mark.parametrize("source", [
-    "import pickle", "from joblib import load", "import json, dill", "torch.load(path)", "torch.save(net, path)",
-    "torch.load(p, weights_only=False)", "np.load(path, allow_pickle=True)", "pd.read_pickle(path)",
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "from joblib import load",
+        "import json, dill",
+        "torch.load(path)",
+        "torch.save(net, path)",
+        "torch.load(p, weights_only=False)",
+        "np.load(path, allow_pickle=True)",
+        "pd.read_pickle(path)",
+    ],
+)
 def test_the_search_for_pickles_finds_them(source):
     assert list(unsafe(source))
     assert not list(unsafe("torch.load(path, weights_only=True); np.load(path, allow_pickle=False)"))

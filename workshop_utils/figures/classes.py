@@ -1,9 +1,5 @@
 """Figures of notebook 04: galaxies beside quasars, and how well they are told apart."""
 
-
-
-
-
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -1,8 +1,5 @@
 """Figures of notebook 01: neurons, loss surfaces, a first network."""
 
-
-
-
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np

@@ -49,7 +49,6 @@ def plot_moved(one, other, shift, labels, bin_width=4e-4):
     return figure
 
 
-
 @with_alt_text
 def plot_curves(x, curves, xlabel, marks=None):
     """Draw curves one below the other, with the same places marked in all.
@@ -75,7 +74,6 @@ def plot_curves(x, curves, xlabel, marks=None):
         axes[0, 0].legend(loc="upper right")
     axes[-1, 0].set_xlabel(xlabel)
     return figure
-
 
 
 @with_alt_text
@@ -115,7 +113,6 @@ def plot_templates(wavelength, templates, titles=None, limits=(900, 8000)):
     return figure
 
 
-
 @with_alt_text
 def plot_stages(binned, features, z, scores, probability, z_true):
     """Draw what the shift network computes on the way from a spectrum to the probability of each redshift.
@@ -142,12 +139,15 @@ def plot_stages(binned, features, z, scores, probability, z_true):
         ax.plot(z, values, color=BLACK, lw=1.2)
         ax.set(ylabel=label, xlabel="redshift", xlim=(0, z[-1]))
     axes[2].legend(loc="upper right")
-    titles = ("1  averaged in bins of 4 pixels", f"2  filtered: {len(features)} answers",
-              "3  correlated with the templates", "4  softmax")
+    titles = (
+        "1  averaged in bins of 4 pixels",
+        f"2  filtered: {len(features)} answers",
+        "3  correlated with the templates",
+        "4  softmax",
+    )
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title, loc="left")
     return figure
-
 
 
 @with_alt_text
@@ -182,7 +182,6 @@ def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshi
     return figure
 
 
-
 @with_alt_text
 def plot_reliability(table, xlabel="confidence of the network", ylabel="share right within 6,000 km/s"):
     """Draw the share that is right against the confidence that was claimed.
@@ -209,7 +208,6 @@ def plot_reliability(table, xlabel="confidence of the network", ylabel="share ri
     return figure
 
 
-
 @with_alt_text
 def plot_confidences(groups, xlabel="confidence of the network"):
     """Draw how the confidence is distributed in several groups of spectra.
@@ -229,7 +227,6 @@ def plot_confidences(groups, xlabel="confidence of the network"):
         ax.set(ylabel="share", xlim=(0, 1))
     axes[-1, 0].set_xlabel(xlabel)
     return figure
-
 
 
 @with_alt_text

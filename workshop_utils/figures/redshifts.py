@@ -1,8 +1,5 @@
 """Figures of notebook 03: convolutions, learning curves, redshifts found and missed."""
 
-
-
-
 import matplotlib.pyplot as plt
 import numpy as np
 

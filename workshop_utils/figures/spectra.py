@@ -1,8 +1,5 @@
 """Figures of notebook 02: spectra, what is done to them, and what may be guessed from them."""
 
-
-
-
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np

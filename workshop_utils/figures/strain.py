@@ -1,8 +1,5 @@
 """Figures of notebook 05: strain, its noise, and what was found in it."""
 
-
-
-
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np

@@ -99,6 +99,7 @@ def _use_plain_log_ticks(ax):
     ax.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 3)))
     ax.xaxis.set_major_formatter("{x:g}")
 
+
 # The lines of the paper's Fig. 4, by the names of `scores.LINES`, as a reader knows them.
 MARKED = {"Lya": "Lyα", "CIV": "C IV", "CIII]": "C III]", "MgII": "Mg II", "Hb": "Hβ", "Ha": "Hα"}
 WAVELENGTH_LABEL = "observed wavelength (Å)"

@@ -1,7 +1,5 @@
 """The paper's convolutional network (its Fig. 5), its loss and its start."""
 
-
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -31,8 +29,16 @@ class CNN(nn.Module):
         Neurons in the two hidden full layers.
     """
 
-    def __init__(self, length=N_PIXELS, channels=1, outputs=1, kernels=(500, 200, 10), strides=(8, 1, 1),
-                 widths=(16, 32, 64), hidden=(256, 256)):
+    def __init__(
+        self,
+        length=N_PIXELS,
+        channels=1,
+        outputs=1,
+        kernels=(500, 200, 10),
+        strides=(8, 1, 1),
+        widths=(16, 32, 64),
+        hidden=(256, 256),
+    ):
         super().__init__()
         layers = []
         for kernel, stride, width in zip(kernels, strides, widths, strict=True):

@@ -1,7 +1,5 @@
 """Layers: a convolution that is fast for long kernels, and pooling."""
 
-
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -62,9 +62,7 @@ def coincident_snr(
     start, stop = (round(FILTER_RATE * t) for t in search)
     snr = snr[..., start:stop]
     power = snr.real.square() + snr.imag.square()
-    highest = [
-        nn.functional.max_pool1d(power[:, :, d], 2 * reach + 1, 2, reach) for d, reach in enumerate(REACH)
-    ]
+    highest = [nn.functional.max_pool1d(power[:, :, d], 2 * reach + 1, 2, reach) for d, reach in enumerate(REACH)]
     return torch.stack(highest, -1)
 
 

@@ -1,6 +1,5 @@
 """The shift network, which knows that a redshift is a shift in log wavelength."""
 
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -33,8 +32,12 @@ class ShiftNetwork(nn.Module):
         self.bins = N_PIXELS // bin_pixels
         self.shifts = int(np.log10(1 + z_max) / (1e-4 * bin_pixels)) + 1
         self.filters = nn.Sequential(
-            nn.Conv1d(1, width, kernel, padding=kernel // 2), nn.BatchNorm1d(width), nn.ReLU(),
-            nn.Conv1d(width, width, 9, padding=4), nn.BatchNorm1d(width), nn.ReLU(),
+            nn.Conv1d(1, width, kernel, padding=kernel // 2),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            nn.Conv1d(width, width, 9, padding=4),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
         )
         self.templates = nn.Parameter(torch.randn(width, self.bins + self.shifts - 1) * 0.01)
         self.prior = nn.Parameter(torch.zeros(self.shifts))

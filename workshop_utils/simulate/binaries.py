@@ -59,10 +59,6 @@ class Strain(NamedTuple):
     merger: Float[Tensor, " batch"]
 
 
-
-
-
-
 @functools.cache
 def _tables(device):
     """What every batch needs: asd (3, all bins), signals (n, bins) of S/N 1 in H1, their S/N (n, 3) in the three."""

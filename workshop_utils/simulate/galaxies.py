@@ -41,6 +41,7 @@ from .rest_frame import (
 
 Z_MAX = 1.5
 # Continua: flux per A at these wavelengths (A), 1 at 5,500 A; the step from 3,945 to 4,010 A is the break
+# fmt: off
 CONTINUUM_WAVELENGTH = [600, 912, 1500, 2000, 2500, 2900, 3300, 3600, 3945, 4010, 4500, 5000, 5500, 6000, 7000, 8000,
                         9000, 10400]
 CONTINUA = {
@@ -86,8 +87,10 @@ ABSORPTION = [
     ("Ca II", 8664.52, 280, 3.0, 2.7, 2.6, 2, 0.5),
     ("TiO", 8860.0, 2000, 4, 1, 0.5, 0, 0),
 ]
+# fmt: on
 BLANKET = (0.10, 0.06, 0.04, 0.02, 0.005)  # depth of countless faint metal lines near 4,000 A in each population
 # Emission: name, rest wavelengths (vacuum A), their relative strengths
+# fmt: off
 EMISSION = [
     ("[OII]", [3727.09, 3729.88], [0.45, 0.55]),
     ("[NeIII]", [3869.85, 3968.58], [0.77, 0.23]),
@@ -100,6 +103,7 @@ EMISSION = [
     ("[ArIII],[SIII]", [7137.8, 9071.1, 9533.2], [0.2, 0.3, 0.75]),
     ("HeII,[NeV]", [3426.84, 4687.0], [0.7, 0.3]),
 ]
+# fmt: on
 STAR_WIDTHS = (110.0, 210.0, 350.0)  # km/s: velocity dispersions of the basis, the spectrograph's 69 km/s included
 GAS_WIDTHS = (90.0, 250.0)
 
@@ -215,6 +219,7 @@ def draw_amplitudes(z, rng):
     typical = torch.where(passive, -6.0, torch.where(burst, 1.0, -0.9))
     ln_young = typical + 0.9 * normal(rng, n)
     metals = uniform(rng, n).sqrt()
+    # fmt: off
     shares = torch.stack([
         metals,
         1 - metals,
@@ -222,6 +227,7 @@ def draw_amplitudes(z, rng):
         torch.exp(ln_young),
         0.13 * torch.exp(1.2 * ln_young + 0.6 * normal(rng, n)),
     ], 1)
+    # fmt: on
     shares = shares / shares.sum(1, keepdim=True)
     dust = -torch.where(passive, 0.12, 0.5)[:, None] * torch.log1p(-uniform(rng, n, 1))
     ln_width = np.log(160) + 0.35 * normal(rng, n) + torch.where(passive, 0.25, 0.0)
@@ -256,6 +262,7 @@ def draw_emission(shares, passive, dust, rng):
 def line_ratios(oiii, nii, hard, rng):
     """Strengths (n, line) of `EMISSION` relative to H beta, from log [O III]/H beta, [N II]/H alpha, hardness."""
     n = len(oiii)
+    # fmt: off
     log_ratio = torch.stack([
         0.50 - 0.15 * nii.abs() + 0.3 * (hard > 0) * (hard < 0.5),  # [O II]: strongest in LINERs
         oiii - 1.0,
@@ -268,6 +275,7 @@ def line_ratios(oiii, nii, hard, rng):
         -0.4 + 0 * oiii,
         -2.0 + 1.6 * (hard > 0.5),
     ], 1)
+    # fmt: on
     free = torch.ones(len(EMISSION), device=rng.device)
     free[2] = 0  # the Balmer lines are what the others are measured by
     return 10 ** (log_ratio + 0.13 * free * normal(rng, n, len(EMISSION)))

@@ -12,6 +12,7 @@ from ..spectra import LOGLAM, N_PIXELS, WAVELENGTH
 
 # sigma of the flux (1e-17 erg/s/cm2/A) every 400 A from 3,600 to 10,000 A, with one point more at each end
 SIGMA_WAVELENGTH = [3566, 3650, 3800, *range(4000, 10000, 400), 10000, 10200, 10325]
+# fmt: off
 SIGMA = [2.2, 1.7, 0.95, 0.55, 0.41, 0.34, 0.30, 0.34, 0.32, 0.22, 0.20, 0.20, 0.25, 0.20, 0.21, 0.20, 0.28, 0.39, 0.8,
          1.2, 1.6]
 # emission lines of the night sky: wavelength (A), noise relative to the local level
@@ -28,6 +29,7 @@ SKY_LINES = [
     (9875.0, 3.2), (9918.0, 3.0), (10016.0, 2.5), (10085.0, 3.0), (10126.0, 3.0), (10175.0, 2.5),
     (10290.0, 3.0),
 ]
+# fmt: on
 LN_SN_MEAN, LN_SN_SCATTER = 1.20, 0.79  # ln(median S/N per pixel) of DR16 quasars is about normal
 
 

@@ -40,6 +40,7 @@ FOREST_SPREAD = 1.6  # scatter of ln(optical depth) from cloud to cloud
 
 # name, rest wavelength (vacuum A), equivalent width (A), velocity dispersion (km/s), mean and scatter of its
 # velocity (km/s), scatter of ln(equivalent width). Widths: the composite's, less its smearing by redshift errors.
+# fmt: off
 BROAD_LINES = [
     ("Lyb+OVI", 1033.0, 15.0, 2200, -200, 500, 0.45),
     ("Lya", 1215.67, 80.0, 2600, 0, 400, 0.45),
@@ -88,20 +89,24 @@ IRON = [
     [(4180, 40, 0.03), (4490, 40, 0.08), (4570, 45, 0.14), (4640, 40, 0.09)],
     [(5180, 45, 0.09), (5265, 45, 0.11), (5325, 40, 0.09), (5530, 60, 0.03)],
 ]
+# fmt: on
 WIDTHS = (0.4, 0.9, 2.0)  # the broad profiles' dispersions, times the line's own
 VELOCITIES = (-3600.0, -1800.0, 0.0, 1800.0)  # km/s, their centres
 
 # counts of quasars per 0.25 in redshift, from 0 (DR16Q)
+# fmt: off
 REDSHIFT_COUNTS = [68, 259, 1004, 1494, 1894, 1910, 1679, 1457, 1423, 1377, 912, 601, 391, 194, 112, 70, 18, 14, 11, 10,
                    5, 3]
+# fmt: on
 
 
 class Quasars(Sources):
     """A batch of simulated quasar spectra: flux, ivar, z, sn (see `rest_frame.Sources`)."""
 
 
-def simulate_quasars(n, seed, device="cpu", z=None, flat=0.0, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15,
-                     chunk=256):
+def simulate_quasars(
+    n, seed, device="cpu", z=None, flat=0.0, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15, chunk=256
+):
     """Simulate quasar spectra with BOSS noise.
 
     Parameters

@@ -147,9 +147,7 @@ def _transfer(url, part, name, timeout, login):
         if not held and (response.headers.get_content_type() == "text/html" or _is_page(start)):
             message = f"{redact_query(url)}: a web page came in place of the file; open the address in a browser."
             raise DownloadError(message)
-        bar = tqdm(
-            total=total, initial=held, unit="B", unit_scale=True, desc=name, disable=(total or 0) < 5e6
-        )
+        bar = tqdm(total=total, initial=held, unit="B", unit_scale=True, desc=name, disable=(total or 0) < 5e6)
         with part.open("ab" if held else "wb") as file, bar:
             while start:
                 file.write(start)

@@ -1,7 +1,5 @@
 """Where data lie on this machine: what ships, folders of the learner, the cache."""
 
-
-
 import functools
 import os
 import sys

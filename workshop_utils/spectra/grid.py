@@ -1,7 +1,5 @@
 """The wavelength grid of the course, and how a spectrum is brought onto it and standardised."""
 
-
-
 from typing import NamedTuple
 
 import numpy as np
@@ -88,9 +86,7 @@ def resample(loglam, flux, ivar):
     good = usable(flux, ivar)
     on_grid = good & (loglam >= LOGLAM[0]) & (loglam <= LOGLAM[-1])
     if not good.any():
-        raise SpectrumError(
-            "no usable pixel: ivar is 0 or flux not finite in all of them; use another spectrum"
-        )
+        raise SpectrumError("no usable pixel: ivar is 0 or flux not finite in all of them; use another spectrum")
     if not on_grid.any():
         low, high = 10 ** loglam[good][[0, -1]]
         raise SpectrumError(

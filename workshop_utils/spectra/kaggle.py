@@ -1,6 +1,5 @@
 """The Kaggle data set of the workshop: labels, spectra block by block, train and test by object."""
 
-
 from pathlib import Path
 
 import h5py
@@ -30,9 +29,7 @@ def open_kaggle(path, columns=()):
         Where the file is missing, cut off, no HDF5, without a needed data set, or on another wavelength grid.
     """
     if not Path(path).is_file():
-        raise SpectrumError(
-            f"{path}: this file does not exist; get it with workshop_utils.sources.kaggle_file."
-        )
+        raise SpectrumError(f"{path}: this file does not exist; get it with workshop_utils.sources.kaggle_file.")
     try:
         file = h5py.File(path, "r")
     except OSError:

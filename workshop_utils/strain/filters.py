@@ -1,6 +1,5 @@
 """Noise measured, windows, filters and whitening; checks of strain that comes from outside."""
 
-
 import math
 
 import numpy as np

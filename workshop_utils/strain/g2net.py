@@ -1,7 +1,5 @@
 """Reading samples of the g2net competition."""
 
-
-
 import os
 from pathlib import Path
 

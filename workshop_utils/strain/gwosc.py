@@ -1,6 +1,5 @@
 """Reading records of the Gravitational Wave Open Science Center."""
 
-
 import math
 from pathlib import Path
 from typing import NamedTuple

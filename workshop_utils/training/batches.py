@@ -1,6 +1,5 @@
 """Endless batches to train on, simulated or from a data set, each with a seed of its own."""
 
-
 import functools
 
 import torch

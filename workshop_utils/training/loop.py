@@ -1,8 +1,5 @@
 """The training loop of notebook 03 as a function: progress, validation, stopping, resuming."""
 
-
-
-
 import math
 import signal
 import threading
@@ -19,8 +16,22 @@ from .checkpoints import load_state, save_state
 SAVE_EVERY = 60  # seconds between two writes of a training's state
 
 
-def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, validate=None, every=100, patience=None,
-          checkpoint=None, device=None, bf16=False, accelerator=None):
+def train(
+    network,
+    batches,
+    loss,
+    steps,
+    *,
+    learning_rate=1e-3,
+    seconds=None,
+    validate=None,
+    every=100,
+    patience=None,
+    checkpoint=None,
+    device=None,
+    bf16=False,
+    accelerator=None,
+):
     """Train a network: the loop written out in notebook 03, with what a long run needs around it.
 
     Parameters
@@ -77,8 +88,9 @@ def train(network, batches, loss, steps, *, learning_rate=1e-3, seconds=None, va
         backward, processes, mine = accelerator.backward, accelerator.num_processes, accelerator.process_index
     saved = time.monotonic()
     started = saved - state["seconds"]
-    bar = tqdm(total=steps, initial=state["step"], unit="batch", mininterval=1, ncols=90, file=_Stdout(),
-               disable=mine > 0)
+    bar = tqdm(
+        total=steps, initial=state["step"], unit="batch", mininterval=1, ncols=90, file=_Stdout(), disable=mine > 0
+    )
     network.train()
     stopped, release = catch_ctrl_c()
     try:

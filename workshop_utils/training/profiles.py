@@ -1,27 +1,71 @@
 """How much is trained where, and on which device."""
 
-
-
-
-
 import os
 
 import torch
 
 # Sizes and budgets of every notebook, in one place. `seconds` bounds a live training on a slow machine.
 PROFILES = {
-    "ci": dict(test=1000, shift_steps=60, shift_seconds=40, cnn_steps=40, cnn_seconds=40, class_steps=32,
-               class_seconds=20, batch=64, evaluate=300,
-               waves=200, waves_cnn_steps=8, waves_cnn_seconds=8, waves_steps=8, waves_seconds=10,
-               survey=800, survey_steps=30, survey_seconds=8, survey_strain=128),
-    "laptop": dict(test=5000, shift_steps=600, shift_seconds=150, cnn_steps=600, cnn_seconds=150, class_steps=400,
-                   class_seconds=100, batch=128, evaluate=2000,
-               waves=2000, waves_cnn_steps=240, waves_cnn_seconds=80, waves_steps=120, waves_seconds=70,
-                   survey=8000, survey_steps=400, survey_seconds=75, survey_strain=1024),
-    "gpu": dict(test=20000, shift_steps=4000, shift_seconds=300, cnn_steps=20000, cnn_seconds=600, class_steps=3000,
-                class_seconds=200, batch=512, evaluate=5000,
-               waves=10000, waves_cnn_steps=4000, waves_cnn_seconds=200, waves_steps=600, waves_seconds=120,
-                survey=50000, survey_steps=20000, survey_seconds=1800, survey_strain=10240),
+    "ci": dict(
+        test=1000,
+        shift_steps=60,
+        shift_seconds=40,
+        cnn_steps=40,
+        cnn_seconds=40,
+        class_steps=32,
+        class_seconds=20,
+        batch=64,
+        evaluate=300,
+        waves=200,
+        waves_cnn_steps=8,
+        waves_cnn_seconds=8,
+        waves_steps=8,
+        waves_seconds=10,
+        survey=800,
+        survey_steps=30,
+        survey_seconds=8,
+        survey_strain=128,
+    ),
+    "laptop": dict(
+        test=5000,
+        shift_steps=600,
+        shift_seconds=150,
+        cnn_steps=600,
+        cnn_seconds=150,
+        class_steps=400,
+        class_seconds=100,
+        batch=128,
+        evaluate=2000,
+        waves=2000,
+        waves_cnn_steps=240,
+        waves_cnn_seconds=80,
+        waves_steps=120,
+        waves_seconds=70,
+        survey=8000,
+        survey_steps=400,
+        survey_seconds=75,
+        survey_strain=1024,
+    ),
+    "gpu": dict(
+        test=20000,
+        shift_steps=4000,
+        shift_seconds=300,
+        cnn_steps=20000,
+        cnn_seconds=600,
+        class_steps=3000,
+        class_seconds=200,
+        batch=512,
+        evaluate=5000,
+        waves=10000,
+        waves_cnn_steps=4000,
+        waves_cnn_seconds=200,
+        waves_steps=600,
+        waves_seconds=120,
+        survey=50000,
+        survey_steps=20000,
+        survey_seconds=1800,
+        survey_strain=10240,
+    ),
 }
 
 
