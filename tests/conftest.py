@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.table import Table
 from hypothesis import settings
 
-from workshop_utils.simulate import files, simulate_quasars
+from workshop_utils.simulate import files
 
 # First pixel of the native grid (log10 A), pixels, and whether names are in capitals, as met in real files.
 VINTAGES = {"SDSS-I": (3.5806, 3843, False), "BOSS": (3.5530, 4622, True), "eBOSS": (3.5515, 4621, True)}
@@ -65,7 +65,7 @@ def begin():
     import os, sys
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
-    log, real = open(os.environ["NOTEBOOK_LOG"], "a"), os.environ["WORKSHOP_DATA"]
+    log, real = open(os.environ["NOTEBOOK_LOG"], "a"), os.environ["NOTEBOOK_REAL"]
 
     def note(word):
         log.write(word + "\\n")
@@ -88,8 +88,7 @@ del begin
 def executed(full, tmp_path_factory):
     """Run notebooks, each in an empty folder of its own, with Kaggle tokens about: {name: (folder, notebook)}.
 
-    All of them with --full, else the first, which is the shortest. Where no real data are at hand, simulated ones lie
-    in their place. Beside each folder lies its log, see LOG.
+    All of them with --full, else the first, which is the shortest. Beside each folder lies its log, see LOG.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -102,10 +101,8 @@ def executed(full, tmp_path_factory):
         startup.mkdir(parents=True)
         (startup / "00_log.py").write_text(LOG)
         environment.setenv("IPYTHONDIR", str(startup.parents[1]))
-        if not os.environ.get("WORKSHOP_DATA"):
-            stand_in = tmp_path_factory.mktemp("real")
-            files.write_sdss(simulate_quasars(20, seed=2027), stand_in / "sdss")
-            environment.setenv("WORKSHOP_DATA", str(stand_in))
+        environment.setenv("NOTEBOOK_REAL", str(ROOT / "data" / "real"))
+        environment.delenv("WORKSHOP_DATA", raising=False)
         for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))[: None if full else 1]:
             folder, book = tmp_path_factory.mktemp(path.stem), nbformat.read(path, as_version=4)
             environment.setenv("NOTEBOOK_LOG", f"{folder}.log")

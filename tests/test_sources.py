@@ -177,33 +177,6 @@ def test_fetch_sdss_prefers_the_file_at_hand(tmp_path, monkeypatch):
     assert fetch_sdss(3655, 55240, 2) == here
 
 
-def test_fetch_gw150914(server, monkeypatch):
-    monkeypatch.setattr(sources.archives, "GW150914_ARCHIVE", f"{server.url}/GW150914/v3")
-    paths = sources.fetch_gw150914()
-    assert [path.name[:5] for path in paths] == ["H-H1_", "L-L1_"]
-    assert all(path.read_bytes() == CONTENT for path in paths)
-    assert server.log[0].path == "/GW150914/v3/H-H1_GWOSC_4KHZ_R1-1126259447-32.hdf5"
-    assert sources.fetch_gw150914() == paths and len(server.log) == 2
-
-
-def test_fetch_gw150914_prefers_the_files_at_hand(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources.archives, "GW150914_ARCHIVE", server.url)
-    names = ["H-H1_LOSC_4_V2-1126259446-32.hdf5", "L-L1_LOSC_4_V2-1126259446-32.hdf5"]
-    (tmp_path / "gw150914").mkdir()
-    (tmp_path / "gw150914" / names[0]).touch()  # the other is missing
-    assert {path.parent.name for path in sources.fetch_gw150914(tmp_path)} == {"gw150914"} and len(server.log) == 2
-    (tmp_path / "gw150914" / names[1]).touch()
-    assert sources.fetch_gw150914(tmp_path) == [tmp_path / "gw150914" / name for name in names]
-    assert len(server.log) == 2
-
-
-def test_fetch_gw150914_without_the_archive(server, monkeypatch):
-    monkeypatch.setattr(sources.archives, "GW150914_ARCHIVE", server.url)
-    server.plan = [status(404)]
-    with pytest.raises(DownloadError, match="H-H1_GWOSC.*no such file"):
-        sources.fetch_gw150914()
-
-
 # ---------------------------------------------------------------------------------------------- folders
 
 
@@ -256,28 +229,21 @@ def test_shipped(tmp_path):
         sources.shipped("checkpoints/b.safetensors")
 
 
-def test_real_spectra(tmp_path, write_sdss):
-    assert list(sources.real_spectra().columns) == ["file", "class", "z", "sn_median"]
-    assert len(sources.real_spectra()) == 0
+def test_own_spectra(tmp_path, write_sdss):
+    assert len(sources.own_spectra()) == 0
     (tmp_path / "sdss").mkdir()
     for i, kind in enumerate(["QSO", "GALAXY", "QSO"]):
         write_sdss(tmp_path / "sdss" / f"spec-3655-55240-000{i}.fits", z=i + 0.5, kind=kind)
     (tmp_path / "sdss" / "spec-bad.fits").write_text("no spectrum")
-    table = sources.real_spectra(folder=tmp_path)
-    assert list(table["z"]) == [0.5, 2.5] and list(table["sn_median"]) == [7.5, 7.5]
-    assert list(sources.real_spectra(("GALAXY",), tmp_path)["z"]) == [1.5]
-    assert len(sources.real_spectra(None, tmp_path)) == 4
+    table = sources.own_spectra(tmp_path)
+    assert len(table) == 4 and list(table["plate_mjd_fiber"])[:2] == ["3655-55240-0000", "3655-55240-0001"]
+    quasars = table[table["class"] == "QSO"]
+    assert list(quasars["z"]) == [0.5, 2.5] and list(quasars["sn_median"]) == [7.5, 7.5]
 
     labels = "file,class,z,source\nspec-3655-55240-0001.fits,QSO,9.5,me\nabsent.fits,QSO,1,me\n"
     (tmp_path / "sdss" / "labels.csv").write_text(labels)
-    table = sources.real_spectra(folder=tmp_path)
+    table = sources.own_spectra(tmp_path)
     assert list(table["z"]) == [9.5] and Path(table["file"][0]).is_file() and table["sn_median"].isna().all()
-
-
-def test_real_spectra_at_hand(real_folder):
-    table = sources.real_spectra(folder=real_folder)
-    assert len(table) > 50 and set(table["class"]) == {"QSO"}
-    assert table["z"].between(0, 6).all() and table["file"].map(Path).map(Path.is_file).all()
 
 
 # ---------------------------------------------------------------------------------------------- Kaggle

@@ -525,8 +525,8 @@ def test_read_gwosc_without_quality_and_with_mild_faults(tmp_path):
     assert len(read_gwosc(write_gwosc(tmp_path / "b.hdf5", quality=mild)).strain) == 8 * 2048
 
 
-def test_gw150914_stands_out_of_the_real_noise(real_folder):
-    records = [read_gwosc(path) for path in sources.fetch_gw150914(real_folder)]
+def test_gw150914_stands_out_of_the_real_noise():
+    records = [read_gwosc(path) for path in sources.real_strain("GW150914")[0]]
     assert [record.detector for record in records] == ["H1", "L1"]
     both = torch.from_numpy(np.stack([record.strain for record in records]))
     white = whiten(both, strain.measure_asd(both, 4 * 2048), 30, 300, alpha=0.03)

@@ -26,7 +26,7 @@ from torch import nn
 from conftest import quasar
 from workshop_utils import measure_redshift
 from workshop_utils.simulate.files import write_kaggle
-from workshop_utils.sources import DownloadError, real_spectra, unzip
+from workshop_utils.sources import DownloadError, own_spectra, unzip
 from workshop_utils.spectra import N_PIXELS, SpectrumError, kaggle_blocks, kaggle_labels, read_sdss, standardise
 from workshop_utils.strain import StrainError, g2net_labels, read_g2net, read_gwosc
 from workshop_utils.survey import SurveyError, open_survey, prepare_spectra
@@ -639,7 +639,7 @@ def test_bad_labels_of_spectra_are_refused(tmp_path, case, count):
     write_fits(tmp_path / "sdss" / "spec-0001-00001-0001.fits")
     path = tmp_path / "sdss" / "labels.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    refused(lambda path: real_spectra(folder=tmp_path), path, words)
+    refused(lambda path: own_spectra(tmp_path), path, words)
     count("odd and bad files of a name, each answered rightly or refused")
 
 
@@ -658,7 +658,7 @@ def test_odd_labels_of_spectra(tmp_path, case, count):
     for place in ("sdss/spec-0001-00001-0001.fits", "outside.fits"):
         write_fits(tmp_path / place)
     (tmp_path / "sdss" / "labels.csv").write_text(content)
-    table = real_spectra(folder=tmp_path)
+    table = own_spectra(tmp_path)
     assert len(table) == n and np.isfinite(table["z"]).all()
     count("odd and bad files of a name, each answered rightly or refused")
 

@@ -37,11 +37,12 @@ def code_of(path):
 
 GUARD = textwrap.dedent("""
     import importlib.util, os, sys
-    REAL = os.environ["WORKSHOP_DATA"]
+    from pathlib import Path
+    REAL, SHIPPED = os.environ["WORKSHOP_DATA"], str(Path(sys.argv[1]) / "data" / "real")
 
     def guard(event, arguments):
         # every way to open a file ends in one of these events of the interpreter; h5py's do in the functions below
-        if event in ("open", "os.listdir", "os.scandir") and str(arguments[0]).startswith(REAL):
+        if event in ("open", "os.listdir", "os.scandir") and str(arguments[0]).startswith((REAL, SHIPPED)):
             raise AssertionError(f"a training read {arguments[0]}, which is for evaluation only")
 
     import h5py, torch
@@ -119,6 +120,7 @@ def test_no_training_reads_a_file_that_is_for_evaluation_only(evaluation_only, p
         "sources.real_spectra().z",
         "__import__('numpy').load(strain)",
         "__import__('h5py').File(REAL + '/a.hdf5')",
+        "__import__('workshop_utils.strain').strain.read_gwosc(SHIPPED + '/strain/GW150914-H1.hdf5')",
     ],
 )
 def test_a_training_that_does_would_be_caught(evaluation_only, reader, full):
@@ -155,7 +157,7 @@ TRAINING = ("train", "dataset_batches", "backward", "fit_temperature")
 def test_names_of_real_data_are_not_trained_on(path):
     """In a notebook, what comes from `real_spectra` or the functions of real strain reaches no call that trains."""
     real, trains = set(), []
-    readers = {"real_spectra", "fetch_sdss", "fetch_gw150914", "read_gwosc", "g2net_labels", "read_g2net"}
+    readers = {"real_spectra", "fetch_sdss", "own_spectra", "real_strain", "read_gwosc", "g2net_labels", "read_g2net"}
     for source in code_of(path):
         for node in ast.walk(ast.parse(source)):
             used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
@@ -174,7 +176,7 @@ def called(call):
 # ------------------------------------------------------------------------------- it says what it shows
 
 MAKERS = re.compile(r"\b(simulate_(quasars|galaxies|classes|strain)|write_kaggle|write_sdss)\(")
-REAL = re.compile(r"\b(real_spectra|fetch_sdss|fetch_gw150914|read_gwosc|g2net_labels)\(")
+REAL = re.compile(r"\b(real_spectra|own_spectra|fetch_sdss|real_strain|read_gwosc|g2net_labels)\(")
 
 
 def said(cell):

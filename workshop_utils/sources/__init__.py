@@ -3,11 +3,8 @@
 from .archives import (
     BOSS_FOLDERS,
     FIRST_BOSS_PLATE,
-    GW150914_ARCHIVE,
-    GW150914_FILES,
     SDSS_ARCHIVE,
     SDSS_I_FOLDERS,
-    fetch_gw150914,
     fetch_sdss,
 )
 from .download import (
@@ -21,7 +18,6 @@ from .folders import (
     KAGGLE_INPUT,
     cache_folder,
     find_data,
-    real_spectra,
     shipped,
 )
 from .kaggle import (
@@ -33,6 +29,12 @@ from .kaggle import (
     kaggle_competition_file,
     kaggle_file,
     unzip,
+)
+from .real_sky import (
+    own_spectra,
+    real_events,
+    real_spectra,
+    real_strain,
 )
 from .writing import (
     ORPHAN_AGE,
@@ -48,8 +50,6 @@ __all__ = [
     "DATA",
     "DownloadError",
     "FIRST_BOSS_PLATE",
-    "GW150914_ARCHIVE",
-    "GW150914_FILES",
     "KAGGLE_COMPETITION",
     "KAGGLE_DATASET",
     "KAGGLE_INPUT",
@@ -63,12 +63,14 @@ __all__ = [
     "TRIES",
     "cache_folder",
     "fetch",
-    "fetch_gw150914",
     "fetch_sdss",
     "find_data",
     "kaggle_competition_file",
     "kaggle_file",
+    "own_spectra",
+    "real_events",
     "real_spectra",
+    "real_strain",
     "shipped",
     "unzip",
     "write_text",

@@ -1,4 +1,4 @@
-"""Public archives: spectra of SDSS, strain of GW150914."""
+"""Public archives: spectra of SDSS."""
 
 import contextlib
 
@@ -11,10 +11,6 @@ SDSS_ARCHIVE = "https://data.sdss.org/sas/dr17"
 BOSS_FOLDERS = ("eboss/spectro/redux/v5_13_2",)
 SDSS_I_FOLDERS = ("sdss/spectro/redux/26", "sdss/spectro/redux/103", "sdss/spectro/redux/104")
 FIRST_BOSS_PLATE = 3510
-
-# Gravitational Wave Open Science Center, the catalogue GWTC-1: gwosc.org/eventapi/html/GWTC-1-confident/GW150914/v3
-GW150914_ARCHIVE = "https://gwosc.org/eventapi/json/GWTC-1-confident/GW150914/v3"
-GW150914_FILES = ("H-H1_GWOSC_4KHZ_R1-1126259447-32.hdf5", "L-L1_GWOSC_4KHZ_R1-1126259447-32.hdf5")
 
 
 def fetch_sdss(plate, mjd, fiber):
@@ -50,28 +46,3 @@ def fetch_sdss(plate, mjd, fiber):
         "at https://skyserver.sdss.org/dr17.",
         404,
     )
-
-
-def fetch_gw150914(folder=None):
-    """Fetch the strain of the first detection: 32 s around GW150914, 4,096 Hz, as HDF5 files of GWOSC (2 MB).
-
-    Parameters
-    ----------
-    folder : str or Path, optional
-        Where the folder "gw150914" with H-H1*.hdf5 and L-L1*.hdf5 lies, see ``find_data``.
-
-    Returns
-    -------
-    list of Path
-        The files of H1 and L1, in a data folder, if they are there, else in the cache.
-
-    Raises
-    ------
-    DownloadError
-    """
-    with contextlib.suppress(FileNotFoundError):
-        held = find_data("gw150914", folder)
-        paths = [next(iter(sorted(held.glob(f"{name[:4]}*.hdf5"))), None) for name in GW150914_FILES]
-        if all(paths):
-            return paths
-    return [fetch(f"{GW150914_ARCHIVE}/{name}", cache_folder() / "gw150914" / name) for name in GW150914_FILES]

@@ -7,9 +7,6 @@ import tempfile
 import warnings
 from pathlib import Path, PureWindowsPath
 
-import pandas as pd
-from astropy.io import fits
-
 _HERE = Path(__file__).resolve().parents[1]
 DATA = _HERE / "data" if (_HERE / "data").is_dir() else _HERE.parent / "data"  # in a wheel, in a checkout
 KAGGLE_INPUT = Path("/kaggle/input")  # where Kaggle's notebooks find the data sets added to them
@@ -87,62 +84,7 @@ def find_data(name, folder=None):
     )
 
 
-def real_spectra(classes=("QSO",), folder=None):
-    """List the real SDSS spectra on this machine, for evaluation only: the course never trains on them.
-
-    Parameters
-    ----------
-    classes : tuple of str, or None for all
-        SDSS classes: "QSO", "GALAXY", "STAR".
-    folder : str or Path, optional
-        Where the folder "sdss" lies (see ``find_data``). It holds spec-*.fits and perhaps labels.csv with
-        the columns file, class, z; without labels.csv they are read in each spectrum's own file.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns file (full path), class, z, sn_median; empty where there is no such folder.
-    """
-    columns = ["file", "class", "z", "sn_median"]
-    try:
-        sdss = find_data("sdss", folder)
-    except FileNotFoundError:
-        return pd.DataFrame(columns=columns)
-    if (sdss / "labels.csv").is_file():
-        table = _read_labels(sdss / "labels.csv").reindex(columns=columns)
-    else:
-        table = pd.DataFrame([_own_label(path) for path in sorted(sdss.glob("spec-*.fits"))], columns=columns)
-    if classes is not None:
-        table = table[table["class"].isin(classes)]
-    return table.reset_index(drop=True)
-
-
-def _read_labels(path):
-    """Read labels.csv: the rows whose file lies in the folder of the table, each once, with its full path."""
-    try:
-        table = pd.read_csv(path, dtype={"file": str})
-    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
-        raise ValueError(f"{path}: no table that can be read ({error}); write it again.") from None
-    if not {"file", "class", "z"} <= set(table):
-        raise ValueError(f"{path}: the columns are {', '.join(map(str, table))[:200]}; it needs file, class, z.")
-    numbers = pd.to_numeric(table["z"], errors="coerce")
-    if (strange := table["z"][numbers.isna() & table["z"].notna()]).size:
-        raise ValueError(f"{path}: z is {strange.iloc[0]!r} in row {strange.index[0] + 2}, which is no number.")
-    table = table.assign(z=numbers).dropna(subset="file").drop_duplicates("file")
-    inside = [not _leads_out(name) and (path.parent / name).is_file() for name in table["file"]]
-    return table[inside].assign(file=lambda rows: [str(path.parent / name) for name in rows["file"]])
-
-
-def _own_label(path):
-    """File, class, z and signal-to-noise ratio as written in HDU 2 of an SDSS file."""
-    try:
-        table = fits.getdata(path, 2)
-        return str(path), table["CLASS"][0].strip(), float(table["Z"][0]), float(table["SN_MEDIAN_ALL"][0])
-    except Exception:  # no such table or a damaged file: astropy raises many kinds
-        return str(path), None, float("nan"), float("nan")
-
-
-def _leads_out(member):
+def leads_out(member):
     """Whether a name in an archive is absolute or climbs out of its folder, on any system."""
     windows = PureWindowsPath(member)
     return windows.is_absolute() or bool(windows.drive or windows.root) or ".." in windows.parts

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 
 from .download import fetch
-from .folders import _leads_out, cache_folder, find_data
+from .folders import cache_folder, find_data, leads_out
 from .writing import DownloadError, atomic_write
 
 KAGGLE_DATASET = "ywangscience/sdss-iii-iv"
@@ -209,7 +209,7 @@ def unzip(archive, name, path):
     damaged = DownloadError(f"{archive}: it is damaged; delete it and download it again.")
     try:
         with zipfile.ZipFile(archive) as files:
-            if any(_leads_out(member) for member in files.namelist()):
+            if any(leads_out(member) for member in files.namelist()):
                 raise DownloadError(f"{archive}: it holds paths that lead out of its folder; do not use it.")
             member = next((member for member in files.namelist() if member.split("/")[-1] == name), None)
             if member is None:
