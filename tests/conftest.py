@@ -91,7 +91,7 @@ def executed(full, tmp_path_factory):
     All of them with --full, else the first, which is the shortest. Beside each folder lies its log, see LOG.
     """
     import nbformat
-    from nbclient import NotebookClient
+    from patient_client import PatientClient
 
     books = {}
     with pytest.MonkeyPatch.context() as environment:
@@ -107,7 +107,7 @@ def executed(full, tmp_path_factory):
             folder, book = tmp_path_factory.mktemp(path.stem), nbformat.read(path, as_version=4)
             environment.setenv("NOTEBOOK_LOG", f"{folder}.log")
             resources = {"metadata": {"path": str(folder)}}
-            NotebookClient(book, timeout=600, kernel_name="python3", resources=resources).execute()
+            PatientClient(book, timeout=600, kernel_name="python3", resources=resources).execute()
             books[path.stem] = folder, book
     return books
 

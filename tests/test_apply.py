@@ -83,7 +83,7 @@ def test_shift_network_that_ships(sky):
 
 def test_cnn_that_ships(sky):
     network = CNN()
-    card = load_checkpoint(network, shipped("checkpoints/redshift_cnn.safetensors"))
+    card = load_checkpoint(network, shipped("checkpoints/redshift_cnn_mse.safetensors"))
     output = predict(network, standardise(sky.flux)[:, None])
     assert redshift_scores(torch.expm1(output[:, 0]), sky.z)["accuracy_6000"] >= 0.93
     assert log_redshift_mse(output, sky.z) < 0.01
@@ -91,7 +91,7 @@ def test_cnn_that_ships(sky):
 
 
 def test_cards_lie_beside_the_checkpoints():
-    for name in (REDSHIFT_CHECKPOINT, "checkpoints/redshift_cnn.safetensors"):
+    for name in (REDSHIFT_CHECKPOINT, "checkpoints/redshift_cnn_mse.safetensors"):
         card = json.loads(shipped(name).with_suffix(".json").read_text())
         assert {"seed", "steps", "spectra", "test", "torch", "seconds", "trained_on"} <= card.keys()
 

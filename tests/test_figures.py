@@ -32,6 +32,8 @@ FLUX = np.stack([(WAVELENGTH / 5000) ** slope + 0.1 * np.sin(WAVELENGTH / 50) fo
 HISTORY = pd.DataFrame({"step": [10, 20], "loss": [3.0, 2.0], "validation": [2.5, 2.2]})
 BINS = pd.DataFrame({"low": [1.0, 2.0], "high": [2.0, 4.0], "share": [0.5, 0.9], "error": [0.1, 0.02]})
 FROM_0 = BINS.assign(low=[0.0, 2.0])
+STRENGTHS = pd.DataFrame({16: [1.5, 2.0], 50: [2.0, 4.0], 84: [3.0, 7.0], "n": [40, 50]}, index=["CIV", "Lya"])
+RUNS = pd.DataFrame({"method": ["A", "A", "B"], "spectra": [100, 1000, 100], "share": [0.5, 0.9, 1.0], "n": 500})
 
 PLOTS = {
     "activations": lambda: figures.plot_activations(X, {"tanh": np.tanh(X), "ReLU": np.maximum(X, 0)}),
@@ -50,6 +52,9 @@ PLOTS = {
     "moving_lines": lambda: figures.plot_moving_lines(FLUX, [0.5, 1.0]),
     "layers": lambda: figures.plot_layers({"continuum": FLUX[0], "noise": FLUX[1]}, 2.5),
     "sample": lambda: figures.plot_sample(3 * KIND + 0.5, 2 + X, [5, 2, 1], {25: 1.0, 75: 3.0}),
+    "line_strengths": lambda: figures.plot_line_strengths({"real": STRENGTHS, "simulated": 1.2 * STRENGTHS}),
+    "data_needed": lambda: figures.plot_data_needed(RUNS),
+    "pit": lambda: figures.plot_pit({"one": PROBABILITY.ravel(), "another": PROBABILITY.ravel() ** 2}),
     "noise": lambda: figures.plot_noise({"simulated": FLUX[0]}, [(5579, "[O I]")]),
     "steps": lambda: figures.plot_steps({"raw": FLUX[0], "clipped": FLUX[1]}, ylim=(0, 2)),
     "guess": lambda: figures.plot_guess({"all": 2 + X, "some": 2 + 0.1 * X}),

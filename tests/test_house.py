@@ -10,7 +10,15 @@ import workshop_utils
 
 PACKAGE = pathlib.Path(workshop_utils.__file__).resolve().parent
 # A wing imports from those in the rows above it; those in one row do not know each other.
-ROWS = ["sources", "spectra", "strain", "scores", "simulate survey networks figures exercises", "training", "apply"]
+ROWS = [
+    "sources",
+    "spectra",
+    "strain populations",
+    "scores",
+    "simulate survey networks figures exercises",
+    "training",
+    "apply",
+]
 HEIGHT = {wing: row for row, wings in enumerate(ROWS) for wing in wings.split()}
 WINGS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 ROOMS = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

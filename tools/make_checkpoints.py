@@ -2,8 +2,10 @@
 """Retrain what lies in data/checkpoints, from fixed seeds: `make checkpoints`, or one by name.
 
     python tools/make_checkpoints.py [NAME ...] [--seconds N] [--steps N]
+    python tools/make_checkpoints.py [NAME ...] --rescore
 
-A run that is killed goes on where it stopped when started again (its state is kept in _build/training).
+A run that is killed goes on where it stopped when started again (its state is kept in _build/training). With --rescore
+nothing is trained: the weights that are there are scored anew, for a simulation that was mended since.
 """
 
 import argparse
@@ -14,12 +16,15 @@ import torch
 from workshop_utils.apply import summarise_probability
 from workshop_utils.networks import (
     CNN,
+    REDSHIFT_BINS,
     MatchedFilterNetwork,
     ShiftNetwork,
     classifier,
     detection_loss,
     log_redshift_mse,
     matched_filter_snr,
+    redshift_cnn,
+    redshift_loss,
 )
 from workshop_utils.scores import area_under_curve, class_scores, fit_temperature, redshift_scores, temper
 from workshop_utils.simulate import simulate_quasars, simulate_strain
@@ -28,6 +33,7 @@ from workshop_utils.strain import whiten
 from workshop_utils.training import (
     best_device,
     class_batches,
+    load_checkpoint,
     predict,
     quasar_batches,
     save_checkpoint,
@@ -41,23 +47,25 @@ VALIDATION_SEED, TEST_SEED = 1000011, 1000012  # test sets of the notebooks have
 RECIPES = {
     # name: network, steps, batch size, highest learning rate, seed
     "redshift_shift": (ShiftNetwork, 2000, 128, 3e-3, 1),
-    "redshift_cnn": (CNN, 14000, 128, 4e-3, 2),
+    "redshift_cnn": (redshift_cnn, 5000, 128, 2e-3, 2),
+    "redshift_cnn_mse": (CNN, 14000, 128, 4e-3, 2),
     "quasar_or_galaxy": (classifier, 600, 128, 3e-3, 3),
     "gravitational_waves": (MatchedFilterNetwork, 2500, 128, 4e-2, 4),
 }
 
 
 def find_redshifts(network, flux):
-    """Redshifts (n,) that either network finds in flux (n, 4618)."""
-    output = predict(network, standardise(flux)[:, None])
-    if isinstance(network, CNN):
+    """Redshifts (n,) that a network finds in flux (n, 4618), from one number or from a probability of each."""
+    output = torch.cat([predict(network, standardise(part)[:, None]) for part in flux.split(500)])
+    if output.shape[1] == 1:
         return torch.expm1(output[:, 0])
-    return summarise_probability(output.softmax(1), network.z.cpu())[:, 0]
+    return summarise_probability(output.softmax(1), REDSHIFT_BINS)[:, 0]
 
 
 def redshift_task(network):
     """What a redshift network learns from, its loss, and functions that score it, on the way and at the end."""
     validation = simulate_quasars(1000, VALIDATION_SEED)
+    number = isinstance(network, CNN) and network.layers[-1].out_features == 1
 
     def score(quasars):
         return redshift_scores(find_redshifts(network, quasars.flux), quasars.z)
@@ -68,7 +76,7 @@ def redshift_task(network):
     def card():
         return {"test_set": f"simulate_quasars(5000, {TEST_SEED})", "test": score(simulate_quasars(5000, TEST_SEED))}
 
-    loss = log_redshift_mse if isinstance(network, CNN) else network.loss
+    loss = log_redshift_mse if number else redshift_loss
     return quasar_batches, loss, wrong, card, "simulated quasars, simulate_quasars(flat=0.15)"
 
 
@@ -112,7 +120,13 @@ def waves_task(network):
     return strain_batches, detection_loss, cross_entropy, card, "simulate_strain(off=0.2), whitened"
 
 
-TASKS = {ShiftNetwork: redshift_task, CNN: redshift_task, classifier: class_task, MatchedFilterNetwork: waves_task}
+TASKS = {
+    ShiftNetwork: redshift_task,
+    CNN: redshift_task,
+    redshift_cnn: redshift_task,
+    classifier: class_task,
+    MatchedFilterNetwork: waves_task,
+}
 
 
 def make(name, steps, seconds):
@@ -154,13 +168,27 @@ def make(name, steps, seconds):
     print(name, card["test"])
 
 
+def rescore(name):
+    """Score the weights of a checkpoint on today's simulation, and write the scores into its card."""
+    path = ROOT / "data" / "checkpoints" / f"{name}.safetensors"
+    network = RECIPES[name][0]()
+    card = load_checkpoint(network, path)
+    *_, scored, _ = TASKS[RECIPES[name][0]](network)
+    save_checkpoint(network, path, card | scored())
+    print(name, card["test"], "was; now", load_checkpoint(network, path)["test"])
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(RECIPES)} (default: all)")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--seconds", type=float, help="time budget for each")
+    parser.add_argument("--rescore", action="store_true", help="score the weights that are there, train nothing")
     arguments = parser.parse_args()
     for name in arguments.names or RECIPES:
         if name not in RECIPES:
             parser.error(f"there is no checkpoint {name!r}; choose from {', '.join(RECIPES)}")
-        make(name, arguments.steps, arguments.seconds)
+        if arguments.rescore:
+            rescore(name)
+        else:
+            make(name, arguments.steps, arguments.seconds)

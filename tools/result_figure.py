@@ -22,7 +22,7 @@ catalogue = real_spectra()
 if catalogue.empty:
     raise SystemExit("No real quasars found: put spec-*.fits into a folder sdss and its parent into WORKSHOP_DATA.")
 cnn = CNN()
-load_checkpoint(cnn, shipped("checkpoints/redshift_cnn.safetensors"))
+load_checkpoint(cnn, shipped("checkpoints/redshift_cnn_mse.safetensors"))
 spectra, problems = read_files(catalogue.file)
 usable = catalogue[(problems == "").to_numpy()]
 flux = torch.from_numpy(np.array([spectrum.flux for spectrum in spectra]))

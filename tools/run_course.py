@@ -17,9 +17,9 @@ import time
 import nbformat
 import psutil
 import torch
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbconvert import HTMLExporter
+from patient_client import PatientClient
 
 from workshop_utils.sources import write_text
 from workshop_utils.training import best_device
@@ -27,7 +27,7 @@ from workshop_utils.training import best_device
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 RESULTS = BUILD / "results.json"
-PROFILES = ("ci", "laptop", "gpu")
+PROFILES = {"ci": 180, "laptop": 900, "gpu": 3600}  # s that a cell may take, several times what the slowest needs
 # GB that a kernel may take: Binder gives 2, of which JupyterLab needs some. (CUDA alone takes gigabytes.)
 MEMORY = math.inf if torch.cuda.is_available() else 1.6
 
@@ -50,16 +50,21 @@ def peak_memory(pid):
 
 
 def run_notebook(path):
-    """Run one notebook and write its page; return its error ("" if there was none) and peak memory in GB."""
+    """Run one notebook and write its page; return its error ("" if there was none) and peak memory in GB.
+
+    The error begins with the cell that failed, took too long, or in which the kernel died.
+    """
     book = nbformat.read(path, as_version=4)
-    peaks = [0.0]
-    client = NotebookClient(
+    peaks, begun = [0.0], []
+    client = PatientClient(
         book,
-        timeout=3600,
+        timeout=PROFILES[os.environ["WORKSHOP_PROFILE"]],
+        shutdown_kernel="immediate",
         kernel_name="python3",
         coalesce_streams=True,  # of a progress bar, only its end
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": path.parent}},  # the folder that the notebook runs in
+        on_cell_start=lambda cell, cell_index: begun.append((cell_index, cell)),
         on_cell_complete=lambda **_: peaks.append(peak_memory(client.km.provisioner.pid)),
     )
     error = ""
@@ -67,8 +72,15 @@ def run_notebook(path):
         client.execute()
     except CellExecutionError as failure:
         error = f"{failure.ename}: {failure.evalue}"
-    except (CellTimeoutError, DeadKernelError) as failure:
-        error = str(failure)
+    except CellTimeoutError:
+        error = f"it took more than {client.timeout} s"
+    except Exception as failure:  # a kernel that died is told in several ways
+        error = f"the kernel died ({type(failure).__name__})"
+    if hasattr(client, "_async_cleanup_kernel_future"):  # nbclient's own Ctrl-C: it stops the kernel, and goes on
+        raise KeyboardInterrupt
+    if error and begun:
+        index, cell = begun[-1]
+        error = f"cell {index} ({cell.source.strip().splitlines()[0][:70]}): {error}"
     exporter = HTMLExporter()  # told to embed images, it would unfold every hint and solution
     page, _ = exporter.from_notebook_node(book, {"metadata": {"name": path.stem}})
     write_text(BUILD / "course" / f"{path.stem}.html", page)
@@ -153,5 +165,13 @@ def main(profile="laptop"):
     return 1 if failed else 0
 
 
+def run():
+    """Run the course as the command line says; Ctrl-C ends it."""
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("\nStopped by Ctrl-C; the pages of the notebooks before this one are written.")
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    run()

@@ -31,6 +31,7 @@ from .probabilities import (
     plot_curves,
     plot_equivariance,
     plot_moved,
+    plot_pit,
     plot_probabilities,
     plot_reliability,
     plot_stages,
@@ -39,6 +40,7 @@ from .probabilities import (
 from .redshifts import (
     plot_accuracy,
     plot_convolutions,
+    plot_data_needed,
     plot_failures,
     plot_filters,
     plot_learning_curve,
@@ -48,6 +50,7 @@ from .redshifts import (
 from .spectra import (
     plot_guess,
     plot_layers,
+    plot_line_strengths,
     plot_matches,
     plot_moving_lines,
     plot_noise,
@@ -144,6 +147,9 @@ __all__ = [
     "plot_reliability",
     "plot_residuals",
     "plot_roc",
+    "plot_data_needed",
+    "plot_line_strengths",
+    "plot_pit",
     "plot_sample",
     "plot_series",
     "plot_spectra",

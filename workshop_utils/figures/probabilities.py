@@ -247,3 +247,28 @@ def plot_equivariance(moved, shares):
     ax.set_ylim(-0.03, 1.05)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+@with_alt_text
+def plot_pit(positions, bins=10):
+    """Draw how often the truth lies where in its own P(z): the probability integral transform (PIT).
+
+    Parameters
+    ----------
+    positions : dict of str to array (n,)
+        Label to the probability below the truth, 0 to 1, of each object. Honest probabilities are spread evenly.
+    bins : int
+    """
+    figure, axes = plt.subplots(
+        1, len(positions), figsize=(5.2 * len(positions) + 0.8, 4.4), sharey=True, squeeze=False
+    )
+    for ax, (label, values) in zip(axes[0], positions.items(), strict=True):
+        n, expected = len(values), 1 / bins
+        share, edges = np.histogram(values, np.linspace(0, 1, bins + 1))
+        ax.bar(edges[:-1], share / n, 1 / bins, align="edge", color=BLUE, alpha=0.55, edgecolor=BLUE)
+        error = 2 * np.sqrt(expected * (1 - expected) / n)
+        ax.axhspan(expected - error, expected + error, color="0.8", zorder=0, label="honest, 95 % of the time")
+        ax.set(title=label, xlabel="probability below the truth", xlim=(0, 1))
+    axes[0, 0].set_ylabel("share of spectra")
+    axes[0, -1].legend(loc="upper right")
+    return figure

@@ -203,3 +203,40 @@ def plot_filters(before, after, smooth=25):
     axes[1, 0].set_ylabel("what training added\n(running mean)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
+
+
+@with_alt_text
+def plot_data_needed(table, levels=(0.3, 0.5, 0.7, 0.9, 0.97, 0.99)):
+    """Draw the share of right redshifts against the number of spectra seen, one curve for each method.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row for each run: method, spectra (seen), seed, share (right), n (test spectra). Points are means over seeds,
+        error bars the scatter between them or the binomial error, whichever is larger.
+    levels : sequence of float
+        Ticks of the vertical axis, which enlarges what is near 1.
+    """
+    figure, ax = plt.subplots(figsize=(10.5, 5.8))
+    for (method, rows), colour, dash, mark in zip(
+        table.groupby("method", sort=False), CYCLE, DASHES, "os^D", strict=False
+    ):
+        share = rows.groupby("spectra").share
+        mean, scatter = share.mean(), share.std().fillna(0)
+        error = np.maximum(scatter, np.sqrt(mean * (1 - mean) / rows.n.iloc[0]))
+        low, high = np.clip(mean - error, 1e-3, 1), np.clip(mean + error, 0, 0.9995)
+        y = _odds(mean.clip(1e-3, 0.9995))
+        bars = np.maximum([y - _odds(low), _odds(high) - y], 0)
+        style = {"color": colour, "ls": dash, "marker": mark, "ms": 8, "lw": 2.5, "capsize": 4, "label": method}
+        ax.errorbar(mean.index, y, bars, **style)
+    ax.set_yticks(_odds(np.array(levels)), [f"{level:.0%}" for level in levels])
+    ax.set(xscale="log", xlabel="spectra seen in training", ylabel="right within 6,000 km/s")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.grid(color="0.9")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _odds(share):
+    """Logarithm of the odds: it enlarges what is near 0 and 1."""
+    return np.log(share / (1 - share))

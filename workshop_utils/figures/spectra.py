@@ -294,3 +294,31 @@ def plot_matches(spectra, matches, titles):
     axes[0, 0].legend(loc="upper right", ncols=2)
     axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
     return figure
+
+
+@with_alt_text
+def plot_line_strengths(populations):
+    """Draw percentiles of the heights of emission lines in several populations, side by side.
+
+    Parameters
+    ----------
+    populations : dict of str to pandas.DataFrame
+        Label to a table as `populations.percentiles` makes it: a row for each line; columns 16, 50, 84 and n.
+    """
+    figure, ax = plt.subplots(figsize=(10.5, 4.8))
+    lines = list(next(iter(populations.values())).index)
+    for i, ((label, table), colour, mark) in enumerate(zip(populations.items(), CYCLE, "osD^", strict=False)):
+        x = np.arange(len(lines)) + 0.16 * (i - (len(populations) - 1) / 2)
+        middle = table[50].to_numpy()
+        spread = np.abs(table[[16, 84]].to_numpy().T - middle)
+        ax.errorbar(x, middle, spread, fmt=mark, color=colour, ms=9, lw=3, capsize=6, label=label)
+        if i == 0:
+            for place, n in zip(x, table.n, strict=True):
+                ax.text(place, 1.01, f"n = {n:.0f}", transform=ax.get_xaxis_transform(), ha="center", va="bottom")
+    ax.set_xticks(range(len(lines)), lines)
+    ax.set(yscale="log", xlabel="emission line", ylabel="height of the line\n(times the continuum)")
+    ax.set_yticks([1, 2, 5, 10], ["1", "2", "5", "10"])
+    ax.minorticks_off()
+    ax.axhline(1, color="0.7", lw=1, zorder=0)
+    ax.legend(loc="upper center")
+    return figure

@@ -5,6 +5,7 @@ from .cnn import (
     classifier,
     he_uniform,
     log_redshift_mse,
+    redshift_cnn,
 )
 from .convolution import (
     FourierCorrelation,
@@ -28,6 +29,11 @@ from .matched_filter import (
     matched_filter_snr,
     whitened_templates,
 )
+from .redshifts import (
+    REDSHIFT_BINS,
+    redshift_bins,
+    redshift_loss,
+)
 from .shift import (
     ShiftNetwork,
 )
@@ -41,6 +47,7 @@ __all__ = [
     "MatchedFilterNetwork",
     "PairMax",
     "REACH",
+    "REDSHIFT_BINS",
     "SEARCH",
     "ShiftNetwork",
     "classifier",
@@ -53,6 +60,9 @@ __all__ = [
     "log_redshift_mse",
     "matched_filter",
     "matched_filter_snr",
+    "redshift_bins",
+    "redshift_cnn",
+    "redshift_loss",
     "to_frequency",
     "to_time",
     "whitened_templates",

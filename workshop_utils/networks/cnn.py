@@ -6,14 +6,16 @@ from torch import Tensor, nn
 
 from ..spectra import N_PIXELS
 from .convolution import LongConv1d, PairMax
+from .redshifts import REDSHIFT_BINS
 
 
 class CNN(nn.Module):
     """The paper's convolutional network (its Fig. 5): kernels of 500, 200 and 10 pixels in series, then full layers.
 
-    Each convolution is followed by batch normalisation, ReLU and pooling; each hidden full layer by batch
-    normalisation. The last hidden layer ends in a softmax: its neurons share one vote, and the output is the average
-    of what each stands for, weighted by the votes.
+    Each convolution is followed by batch normalisation, ReLU and pooling; each hidden fully connected layer by batch
+    normalisation and ReLU. With one output the last hidden layer ends in a softmax instead of ReLU: its neurons share
+    one vote, and the output is the average of what each stands for, weighted by the votes. (A single number is learned
+    better so; probabilities are not: an average of votes cannot be sure.)
 
     Parameters
     ----------
@@ -22,7 +24,7 @@ class CNN(nn.Module):
     channels : int
         Input channels: 1 for a spectrum, 3 for three detectors.
     outputs : int
-        Numbers it answers with: 1 for a redshift, 2 for two classes.
+        Numbers it answers with: 1 for a redshift, `len(REDSHIFT_BINS)` for a probability of each, 2 for two classes.
     kernels, strides, widths : 3 int each
         Taps, steps and output channels of the three convolutions.
     hidden : 2 int
@@ -46,13 +48,20 @@ class CNN(nn.Module):
             layers += [nn.ReLU(), PairMax()]
             channels, length = width, ((length + kernel // 2 * 2 - kernel) // stride + 1) // 2
         layers += [nn.Flatten(), nn.Linear(channels * length, hidden[0]), nn.BatchNorm1d(hidden[0]), nn.ReLU()]
-        layers += [nn.Linear(*hidden), nn.BatchNorm1d(hidden[1]), nn.Softmax(1), nn.Linear(hidden[1], outputs)]
+        last = nn.Softmax(1) if outputs == 1 else nn.ReLU()
+        layers += [nn.Linear(*hidden), nn.BatchNorm1d(hidden[1]), last, nn.Linear(hidden[1], outputs)]
         self.layers = nn.Sequential(*layers)
         self.apply(he_uniform)
-        nn.init.normal_(self.layers[-1].weight)  # its inputs sum to 1: weights of size 1 spread the first answers
+        if outputs == 1:
+            nn.init.normal_(self.layers[-1].weight)  # its inputs sum to 1: weights of size 1 spread the first answers
 
     def forward(self, x: Float[Tensor, "batch channel pixel"]) -> Float[Tensor, "batch output"]:
         return self.layers(x)
+
+
+def redshift_cnn():
+    """The paper's CNN with an output for each of `REDSHIFT_BINS`: their softmax is a probability of each redshift."""
+    return CNN(outputs=len(REDSHIFT_BINS))
 
 
 def classifier(classes=2):

@@ -1,12 +1,12 @@
 """The shift network, which knows that a redshift is a shift in log wavelength."""
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..spectra import LIGHT_SPEED, N_PIXELS
+from ..spectra import N_PIXELS
 from .convolution import fast_length
+from .redshifts import BIN_PIXELS, Z_MAX, redshift_bins, redshift_loss
 
 
 class ShiftNetwork(nn.Module):
@@ -26,11 +26,12 @@ class ShiftNetwork(nn.Module):
         Highest redshift.
     """
 
-    def __init__(self, width=16, bin_pixels=4, z_max=5.5, kernel=31):
+    def __init__(self, width=16, bin_pixels=BIN_PIXELS, z_max=Z_MAX, kernel=31):
         super().__init__()
         self.bin_pixels = bin_pixels
         self.bins = N_PIXELS // bin_pixels
-        self.shifts = int(np.log10(1 + z_max) / (1e-4 * bin_pixels)) + 1
+        self.register_buffer("z", redshift_bins(bin_pixels, z_max))
+        self.shifts = len(self.z)
         self.filters = nn.Sequential(
             nn.Conv1d(1, width, kernel, padding=kernel // 2),
             nn.BatchNorm1d(width),
@@ -41,7 +42,6 @@ class ShiftNetwork(nn.Module):
         )
         self.templates = nn.Parameter(torch.randn(width, self.bins + self.shifts - 1) * 0.01)
         self.prior = nn.Parameter(torch.zeros(self.shifts))
-        self.register_buffer("z", torch.expm1(torch.arange(self.shifts) * np.log(10) * 1e-4 * bin_pixels))
 
     def forward(self, x: Float[Tensor, "batch 1 pixel"]) -> Float[Tensor, "batch shift"]:
         """Scores (logarithms of unnormalised probabilities) of every shift, lowest redshift first."""
@@ -52,8 +52,6 @@ class ShiftNetwork(nn.Module):
         scores = torch.fft.irfft(product.sum(1), n)[:, : self.shifts]
         return scores.flip(-1) + self.prior
 
-    def loss(self, scores: Float[Tensor, "batch shift"], z: Float[Tensor, " batch"], spread=400.0):
-        """Cross entropy with the true redshift, blurred by `spread` km/s: nobody knows a quasar's better than that."""
-        velocity = LIGHT_SPEED * (torch.log1p(self.z) - torch.log1p(z)[:, None])
-        truth = torch.softmax(-0.5 * (velocity / spread) ** 2, 1)
-        return nn.functional.cross_entropy(scores, truth)
+    def loss(self, scores: Float[Tensor, "batch shift"], z: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+        """Cross entropy of P(z) with the true redshifts, see `redshift_loss`."""
+        return redshift_loss(scores, z, self.z)
