@@ -14,8 +14,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from patient_client import PatientClient
 
 from workshop_utils import figures
 from workshop_utils.spectra import WAVELENGTH
@@ -148,7 +148,7 @@ def test_notebook_shows_a_figure_with_its_words():
     setup = "from workshop_utils import figures\nfigures.use_style()"
     plot = """figures.plot_losses({'the "best" run': [3.0, 2.0]});"""
     book = new_notebook(cells=[new_code_cell(setup), new_code_cell(plot)])
-    NotebookClient(book, kernel_name="python3", timeout=120).execute()
+    PatientClient(book, kernel_name="python3", timeout=120).execute()
     (output,) = book.cells[1].outputs
     assert "image/png" not in output.data
     (alt,) = re.findall(r'<img src="data:image/png;base64,[\w+/=]+" alt="([^"]*)">', output.data["text/html"])
