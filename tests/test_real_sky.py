@@ -1,6 +1,8 @@
 """The real sky that ships: whole, small, labelled, read as any file is; damage to it is named."""
 
+import re
 import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -8,14 +10,21 @@ import pytest
 import torch
 
 from conftest import ROOT
-from workshop_utils import sources, strain
+from workshop_utils import measure_redshift, sources, strain
 from workshop_utils.apply import read_files
+from workshop_utils.simulate import simulate_quasars
+from workshop_utils.simulate.files import write_sdss as write_simulated
 from workshop_utils.sources import own_spectra, real_events, real_spectra, real_strain
-from workshop_utils.spectra import read_sdss
-from workshop_utils.strain import read_gwosc
+from workshop_utils.spectra import SpectrumError, read_sdss
+from workshop_utils.strain import StrainError, read_gwosc
 
 REAL = ROOT / "data" / "real"
 LEAST = {"QSO": 170, "GALAXY": 45, "STAR": 35, "SKY": 90}
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_learner(monkeypatch):
+    monkeypatch.delenv("WORKSHOP_DATA", raising=False)
 
 
 @pytest.fixture
@@ -94,16 +103,54 @@ def test_a_missing_or_damaged_table_is_named_with_what_to_do(copy, table, ask):
         ask()
 
 
-def test_a_missing_file_is_left_out_or_named(copy):
-    assert list(real_spectra().plate_mjd_fiber) == ["3655-55240-0110"]  # the others were not copied
+def test_a_missing_file_is_named(copy):
+    with pytest.warns(UserWarning, match="real: 393 of 394 spectra are missing; .*git checkout -- data/real"):
+        assert list(real_spectra().plate_mjd_fiber) == ["3655-55240-0110"]  # the others were not copied
     with pytest.raises(FileNotFoundError, match="GW150914-L1.hdf5: this file is missing; the real sky comes with"):
         real_strain("GW150914")
     with pytest.raises(ValueError, match="no such event ships; there are GW150914"):
         real_strain("GW190521")
 
 
+def test_a_whole_real_sky_is_read_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(real_spectra(None)) >= sum(LEAST.values())
+
+
+@pytest.mark.parametrize(
+    "name, read",
+    [
+        ("spectra/spec-3655-55240-0110.fits", read_sdss),
+        ("spectra/spec-0274-51913-0057.fits.bz2", read_sdss),
+        ("strain/GW150914-H1.hdf5", read_gwosc),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_to_do(copy, tmp_path, name, read):
+    shutil.copyfile(REAL / name, copy / name)
+    (copy / name).write_bytes((copy / name).read_bytes()[:10_000])
+    with pytest.raises((SpectrumError, StrainError), match=re.escape(name.split("/")[1]) + ".*git checkout"):
+        read(copy / name)
+    own = shutil.copyfile(copy / name, tmp_path / name.split("/")[1])
+    with pytest.raises((SpectrumError, StrainError), match="download (the file|it) again"):  # of the learner
+        read(own)
+
+
+def test_without_the_real_sky_the_rest_still_runs(tmp_path, monkeypatch):
+    data = shutil.copytree(ROOT / "data", tmp_path / "data", ignore=shutil.ignore_patterns("real"))
+    monkeypatch.setattr(sources.folders, "DATA", data)
+    for ask in (real_spectra, real_events, lambda: real_strain("GW150914")):
+        with pytest.raises(FileNotFoundError, match="this file is missing; the real sky comes with the course"):
+            ask()
+    write_simulated(simulate_quasars(2, seed=5), tmp_path / "sdss")
+    found = measure_redshift(own_spectra(tmp_path).file)
+    assert found.z.notna().all() and (found.problem == "").all()
+
+
 def test_a_damaged_spectrum_does_not_stop_the_others(copy):
     shutil.copyfile(REAL / "spectra" / "spec-10000-57346-0010.fits", copy / "spectra" / "spec-10000-57346-0010.fits")
     (copy / "spectra" / "spec-10000-57346-0010.fits").write_bytes(b"SIMPLE  = nonsense")
-    spectra, problems = read_files(real_spectra().file)
-    assert len(spectra) == 1 and sorted(problems != "") == [False, True]
+    spectra, problems = read_files(
+        [copy / "spectra" / f"spec-{name}.fits" for name in ("3655-55240-0110", "10000-57346-0010")]
+    )
+    assert len(spectra) == 1 and problems.iloc[0] == "" and "git checkout -- data/real" in problems.iloc[1]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from conftest import VINTAGES, quasar
 from workshop_utils import spectra
+from workshop_utils.sources import real_spectra
 from workshop_utils.spectra import (
     LOGLAM,
     N_PIXELS,
@@ -176,8 +177,9 @@ def test_spike_in_a_file_is_repaired(tmp_path, write_sdss):
     assert spectrum.flux.max() < 100 and spectrum.ivar[place] == 0
 
 
-def test_read_real_files(real_folder):
-    paths = sorted((real_folder / "sdss").glob("*.fits"))
+def test_read_real_files():
+    """Those that ship as the archive has them: SDSS-I, BOSS and eBOSS, of every class."""
+    paths = [path for path in real_spectra(None).file if path.endswith(".fits")]
     assert paths
     for path in paths:
         spectrum = read_sdss(path)

@@ -35,6 +35,7 @@ from .real_sky import (
     real_events,
     real_spectra,
     real_strain,
+    remedy,
 )
 from .writing import (
     ORPHAN_AGE,
@@ -71,6 +72,7 @@ __all__ = [
     "real_events",
     "real_spectra",
     "real_strain",
+    "remedy",
     "shipped",
     "unzip",
     "write_text",

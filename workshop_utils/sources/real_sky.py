@@ -2,11 +2,13 @@
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 import pandas as pd
 from astropy.io import fits
 
+from . import folders
 from .folders import find_data, leads_out, shipped
 
 COLUMNS = ["file", "plate_mjd_fiber", "class", "z", "z_source", "sn_median", "faint_ten"]
@@ -38,10 +40,14 @@ def real_spectra(classes=("QSO",), folder=None):
     Raises
     ------
     ValueError, FileNotFoundError
-        Where a table is damaged or missing; the message names it and says what to do.
+        Where the table is damaged or missing; the message names it and says what to do. Where spectra of it are
+        missing, a warning does, and the others are listed.
     """
     path = _real("labels.csv")
-    table = read_labels(path, REMEDY).reindex(columns=COLUMNS)
+    listed = read_labels(path, REMEDY).reindex(columns=COLUMNS)
+    table = _present(listed)
+    if missing := len(listed) - len(table):
+        warnings.warn(f"{path.parent}: {missing} of {len(listed)} spectra are missing; {REMEDY}.", stacklevel=2)
     own = own_spectra(folder)
     own = own[~own.plate_mjd_fiber.isin(table.plate_mjd_fiber)]
     table = pd.concat([table, own], ignore_index=True) if len(own) else table
@@ -68,7 +74,7 @@ def own_spectra(folder=None):
     except FileNotFoundError:
         return pd.DataFrame(columns=COLUMNS)
     if (sdss / "labels.csv").is_file():
-        table = read_labels(sdss / "labels.csv", "write it again")
+        table = _present(read_labels(sdss / "labels.csv", "write it again"))
     else:
         columns = ["file", "class", "z", "sn_median"]
         table = pd.DataFrame([_own_label(path) for path in sorted(sdss.glob("spec-*.fits"))], columns=columns)
@@ -111,6 +117,11 @@ def real_strain(event):
     return [_real(name) for name in rows.file], float(rows.gps.iloc[0])
 
 
+def remedy(path, otherwise):
+    """What to do about a damaged or missing file: REMEDY where it is of the real sky that ships, else `otherwise`."""
+    return REMEDY if folders.DATA.resolve() / "real" in Path(path).resolve().parents else otherwise
+
+
 def _real(name):
     """Path of a file of data/real."""
     try:
@@ -128,23 +139,28 @@ def _events():
         raise ValueError(f"{path}: no table of events that can be read ({error}); {REMEDY}.") from None
 
 
-def read_labels(path, remedy):
-    """Read a table of labels: the rows whose file lies below its folder, each once, with its full path."""
+def read_labels(path, advice):
+    """Read a table of labels: the rows that name a file below its folder, each once, with its full path."""
     try:
         table = pd.read_csv(path, dtype={"file": str})
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path}: no table that can be read ({error}); {remedy}.") from None
+        raise ValueError(f"{path}: no table that can be read ({error}); {advice}.") from None
     if not {"file", "class", "z"} <= set(table):
         found = ", ".join(map(str, table))[:200]
-        raise ValueError(f"{path}: the columns are {found}; it needs file, class, z; {remedy}.")
+        raise ValueError(f"{path}: the columns are {found}; it needs file, class, z; {advice}.")
     numbers = pd.to_numeric(table["z"], errors="coerce")
     if (strange := table["z"][numbers.isna() & table["z"].notna()]).size:
         raise ValueError(
-            f"{path}: z is {strange.iloc[0]!r} in row {strange.index[0] + 2}, which is no number; {remedy}."
+            f"{path}: z is {strange.iloc[0]!r} in row {strange.index[0] + 2}, which is no number; {advice}."
         )
     table = table.assign(z=numbers).dropna(subset="file").drop_duplicates("file")
-    inside = [not leads_out(name) and (path.parent / name).is_file() for name in table["file"]]
+    inside = [not leads_out(name) for name in table["file"]]
     return table[inside].assign(file=lambda rows: [os.fspath(path.parent / name) for name in rows["file"]])
+
+
+def _present(table):
+    """The rows of a table whose file exists."""
+    return table[[Path(name).is_file() for name in table["file"]]]
 
 
 def _own_label(path):

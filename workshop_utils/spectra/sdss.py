@@ -7,6 +7,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..sources import remedy
 from .grid import MAD_TO_SIGMA, MIN_PIXELS, Spectrum, SpectrumError, check_arrays, resample, usable
 
 SPIKE_SIGMAS = 6.0  # a spike stands at least so far above the noise ...
@@ -78,7 +79,8 @@ def read_tables(path):
     """Read the table of the coadded spectrum (its names are case-blind) and the redshift row as a dict."""
     if not path.is_file() or path.stat().st_size == 0:
         problem = "is a folder" if path.is_dir() else "is empty" if path.exists() else "does not exist"
-        raise SpectrumError(f"{path}: this file {problem}; give the path of one downloaded SDSS spectrum.")
+        advice = remedy(path, "give the path of one downloaded SDSS spectrum")
+        raise SpectrumError(f"{path}: this file {problem}; {advice}.")
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -93,7 +95,7 @@ def read_tables(path):
         with path.open("rb") as file:
             is_fits = file.read(6) == b"SIMPLE"
         problem = "the download was cut off" if is_fits else "this is not a FITS file"
-        raise SpectrumError(f"{path}: {problem}; download the file again.")
+        raise SpectrumError(f"{path}: {problem}; {remedy(path, 'download the file again')}.")
     columns = [[name.lower() for name in table.names] for table in tables]
     coadd = next((i for i, names in enumerate(columns) if {"flux", "loglam", "ivar"} <= set(names)), None)
     if coadd is None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
+from ..sources import remedy
 from .detectors import SAMPLE_RATE, StrainError
 from .filters import LARGEST
 
@@ -39,7 +40,7 @@ def read_gwosc(path):
         Where the file is missing or damaged, holds gaps or bad data, or is sampled too slowly.
     """
     if not Path(path).is_file():
-        raise StrainError(f"{path}: this file does not exist; get it from gwosc.org.")
+        raise StrainError(f"{path}: this file does not exist; {remedy(path, 'get it from gwosc.org')}.")
     try:
         with h5py.File(path, "r") as file:
             strain = file["strain/Strain"][:].astype(np.float64)
@@ -47,9 +48,11 @@ def read_gwosc(path):
             start, detector = float(file["meta/GPSstart"][()]), file["meta/Detector"].asstr()[()]
             quality = _quality(file)
     except KeyError as error:
-        raise StrainError(f"{path}: no strain file of GWOSC ({error}); get one from gwosc.org.") from None
+        advice = remedy(path, "get one from gwosc.org")
+        raise StrainError(f"{path}: no strain file of GWOSC ({error}); {advice}.") from None
     except Exception as error:  # of many kinds for a damaged file
-        raise StrainError(f"{path}: no whole HDF5 file of GWOSC ({error}); download it again.") from None
+        advice = remedy(path, "download it again")
+        raise StrainError(f"{path}: no whole HDF5 file of GWOSC ({error}); {advice}.") from None
     try:
         _check_record(strain, rate, quality)
     except StrainError as error:
