@@ -3,9 +3,9 @@
     python tools/make_real_sky.py FOLDER
 
 FOLDER holds the originals: spec-PLATE-MJD-FIBER.fits of SDSS, arrays of spectra (gasnet3_3600_9200.npz: loglam, flux,
-ivar, z, cls, object) and the strain files of GWOSC, in any folders below it. What is listed in the tables of data/real
-and missing in FOLDER is fetched from the archive of SDSS. The tables are written by hand: labels.csv lists the
-spectra, events.csv the strain.
+ivar, z, cls, object) and the strain files of GWOSC (32 s, *-32.hdf5), in any folders below it. Spectra that are listed
+in the tables of data/real and missing in FOLDER are fetched from the archive of SDSS (those of the arrays are then not
+cut to 3,600-9,200 A). The tables are written by hand: labels.csv lists the spectra, events.csv the strain.
 
 Nine spectra stay as the archive has them, for the lesson of reading a file. The others keep the columns that the course
 reads, compressed: flux rounded to a sixteenth of the median noise or finer, ivar to 1 in 64. Strain is brought to
@@ -108,11 +108,14 @@ def write_strain(events, folder):
     (REAL / "strain").mkdir(parents=True, exist_ok=True)
     originals = {(each.start, each.detector): (path, each) for path, each in read_all_strain(folder)}
     for row in events.itertuples():
-        source, record = next(
+        found = (
             found
             for (start, detector), found in originals.items()
             if detector == row.detector and start <= row.gps < start + len(found[1].strain) / SAMPLE_RATE
         )
+        source, record = next(found, (None, None))
+        if source is None:
+            raise SystemExit(f"{folder}: no 32 s of {row.detector} around {row.event}; get the file from gwosc.org.")
         with h5py.File(source, "r") as old, h5py.File(REAL / row.file, "w", track_order=True) as new:
             old.copy("meta", new)
             simple = new.create_group("quality/simple")
