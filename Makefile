@@ -21,7 +21,7 @@ help:
 	@echo "make instructor   notebooks with solutions and speaker notes open    -> _build/instructor"
 	@echo "make slides       slides of every notebook, that need no network     -> _build/slides"
 	@echo "make site         the executed course as a web site, links checked   -> _build/site"
-	@echo "make browser      run every notebook in JupyterLab, driven by headless Chromium"
+	@echo "make browser      run every notebook in JupyterLab, driven by headless Chromium, and look at the pages"
 	@echo "make clean        remove what the commands above wrote, .venv included"
 
 course: $(INSTALLED)
@@ -73,7 +73,7 @@ site: .venv/extras
 
 # Needs Chromium and chromedriver (Debian: apt install chromium chromium-driver).
 browser: .venv/extras
-	WORKSHOP_PROFILE=ci $(PY) -m pytest tests/browser --override-ini python_files="lab_*.py" -v
+	WORKSHOP_PROFILE=ci $(PY) -m pytest tests/browser --override-ini python_files="lab_*.py course_*.py" -v
 
 clean:
 	rm -rf .venv .venv-lowest .venv-newest .venv-audit _build

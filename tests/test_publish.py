@@ -5,8 +5,11 @@ import importlib.util
 import types
 
 import nbformat
+import pages
 import publish
 import pytest
+from bs4 import BeautifulSoup
+from fold_solutions import FOLDED, fold
 from launch_cell import notebooks
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -32,8 +35,8 @@ def names(cells, *operations):
 @each_notebook
 def test_learners_get_all_but_solutions_and_speaker_notes(path):
     source, student = read(path), publish.student(read(path))
-    assert not [cell for cell in student.cells if publish.tags(cell) & {"solution", "speaker-notes"}]
-    kept = [cell.source for cell in source.cells if not publish.tags(cell) & {"solution", "speaker-notes"}]
+    assert not [cell for cell in student.cells if pages.tags(cell) & {"solution", "speaker-notes"}]
+    kept = [cell.source for cell in source.cells if not pages.tags(cell) & {"solution", "speaker-notes"}]
     assert [cell.source for cell in student.cells] == kept
     nbformat.validate(student)
 
@@ -41,8 +44,8 @@ def test_learners_get_all_but_solutions_and_speaker_notes(path):
 @each_notebook
 def test_no_cell_leans_on_a_solution(path):
     cells = read(path).cells
-    solutions = [cell for cell in cells if "solution" in publish.tags(cell)]
-    others = [cell for cell in cells if "solution" not in publish.tags(cell)]
+    solutions = [cell for cell in cells if "solution" in pages.tags(cell)]
+    others = [cell for cell in cells if "solution" not in pages.tags(cell)]
     only_there = names(solutions, "STORE_NAME") - names(others, "STORE_NAME")
     assert not only_there & names(others, "LOAD_NAME", "LOAD_GLOBAL"), "the notebook without solutions would stop"
 
@@ -51,21 +54,26 @@ def test_no_cell_leans_on_a_solution(path):
 def test_instructors_see_everything_open(path):
     book = publish.instructor(read(path))
     assert len(book.cells) == len(read(path).cells)
-    shown = [cell for cell in book.cells if publish.tags(cell) & {"solution", "speaker-notes"}]
-    assert not [cell for cell in shown if cell.metadata.get("jupyter") or "<details>" in cell.source]
+    shown = [cell for cell in book.cells if pages.tags(cell) & {"solution", "speaker-notes"}]
+    assert not [cell for cell in shown if set(FOLDED) & set(cell.metadata) or "<details>" in cell.source]
+
+
+@each_notebook
+def test_solutions_are_folded_for_jupyterlab_colab_and_kaggle(path):
+    assert fold(read(path)) == read(path), "run python tools/fold_solutions.py"
 
 
 def test_a_widget_gives_way_to_the_figure_it_showed():
     figure = new_output("display_data", {"image/png": "iVBO", "text/plain": "<Figure>"})
-    view = new_output("display_data", {publish.VIEW: {"model_id": "box"}, "text/plain": "interactive()"})
+    view = new_output("display_data", {pages.VIEW: {"model_id": "box"}, "text/plain": "interactive()"})
     states = {
         "box": {"state": {"children": ["IPY_MODEL_slider", "IPY_MODEL_output"]}},
         "slider": {"state": {"value": 1}},
         "output": {"state": {"outputs": [figure]}},
     }
     book = new_notebook(cells=[new_code_cell("interact(f)", outputs=[view]), new_code_cell("1", outputs=[figure])])
-    book.metadata["widgets"] = {publish.WIDGETS: {"state": states}}
-    publish.still_widgets(book)
+    book.metadata["widgets"] = {pages.WIDGETS: {"state": states}}
+    pages.still_widgets(book)
     assert "widgets" not in book.metadata
     shown, plain = (cell.outputs for cell in book.cells)
     assert shown[0].data == figure.data and "sliders" in shown[1].data["text/markdown"]
@@ -82,9 +90,47 @@ def example():
         new_code_cell("code_of_a_figure()", outputs=[figure]),
         new_markdown_cell("What to see."),
         new_markdown_cell("whisper this", metadata={"tags": ["speaker-notes"]}),
-        new_code_cell("the_answer = 42", metadata={"tags": ["solution"]}),
+        new_code_cell(
+            "the_answer = 42", metadata={"tags": ["solution"]}, outputs=[new_output("stream", text="42 it is")]
+        ),
     ]
     return new_notebook(cells=cells)
+
+
+@pytest.fixture(scope="module")
+def course_pages(tmp_path_factory):
+    """A page of every notebook as it is stored, in one folder."""
+    folder = tmp_path_factory.mktemp("course")
+    for path in notebooks():
+        (folder / f"{path.stem}.html").write_text(pages.page(read(path), path.stem), encoding="utf-8")
+    return folder
+
+
+def test_pages_need_nothing_from_elsewhere(course_pages):
+    assert not list(pages.broken(course_pages))
+
+
+@each_notebook
+def test_pages_draw_formulas_and_fold_solutions(course_pages, path):
+    source = read(path)
+    page = BeautifulSoup((course_pages / f"{path.stem}.html").read_text(encoding="utf-8"), "html.parser")
+    code = [cell for cell in source.cells if cell.cell_type == "code" and "solution" in pages.tags(cell)]
+    assert len(page.select(".celltag_solution.jp-CodeCell")) == len(code)
+    assert not [cell for cell in page.select(".celltag_solution.jp-CodeCell") if not cell.find_parent("details")]
+    assert not page.select("details[open]")
+    shown = [cell.source for cell in source.cells if "speaker-notes" not in pages.tags(cell)]
+    assert len(page.select("details")) == len(code) + sum(text.count("<details>") for text in shown)
+    for unread in page.select("pre, code, style"):
+        unread.decompose()
+    assert "$" not in page.get_text()
+
+
+def test_a_page_keeps_outputs_and_their_words():
+    text = pages.page(example(), "01_try")
+    page = BeautifulSoup(text, "html.parser")
+    assert [figure["alt"] for figure in page.select("img")] == ["A line."]
+    assert page.select_one("math").get_text() == "x" and "whisper this" not in text
+    assert "42" in page.select_one("details.solution .jp-OutputArea").get_text()
 
 
 def test_slides_follow_headings_figures_and_tags():
@@ -104,21 +150,18 @@ def test_slides_need_nothing_from_elsewhere(tmp_path, monkeypatch):
     slides = text[text.index('<div class="slides">') : text.index("<script>", text.index('<div class="slides">'))]
     assert "whisper this" in slides and "What to see" in slides and 'alt="A line."' in slides
     assert not {"the_answer", "said nowhere", "code_of_a_figure"} & set(slides.replace("(", " ").split())
-    site = pytest.importorskip("build_site")
-    page = site.Page(deck)
+    page = pages.Page(deck)
     assert not [target for target in page.loads if target and not target.startswith("data:")]
 
 
-@needs_site
 def test_link_check_finds_what_is_broken(tmp_path):
-    site = pytest.importorskip("build_site")
     (tmp_path / "a.html").write_text('<h1 id="top">A</h1><a href="b.html#here">b</a><a href="https://x.org">out</a>')
     (tmp_path / "b.html").write_text('<p id="here">B</p><a href="a.html">a</a><img src="p.png"><a href="#here">up</a>')
     (tmp_path / "p.png").write_bytes(b"")
-    assert not list(site.broken(tmp_path))
+    assert not list(pages.broken(tmp_path))
     (tmp_path / "a.html").write_text('<a href="b.html#gone">b</a><script src="https://x.org/x.js"></script>')
     (tmp_path / "p.png").unlink()
-    assert sorted(site.broken(tmp_path)) == [
+    assert sorted(pages.broken(tmp_path)) == [
         "a.html links to b.html#gone",
         "a.html loads https://x.org/x.js",
         "b.html links to p.png",

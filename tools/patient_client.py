@@ -10,7 +10,7 @@ from time import monotonic
 
 from nbclient import NotebookClient
 
-STEP = 1.0  # s after which a wait looks at the socket again
+STEP = 0.1  # s after which a wait looks at the socket again
 
 
 def look_again(get_msg, step=STEP):

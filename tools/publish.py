@@ -15,20 +15,13 @@ import shutil
 import sys
 
 import nbformat
-from launch_cell import notebooks, repository
+from fold_solutions import FOLDED
+from launch_cell import notebooks
 from nbconvert import SlidesExporter
+from pages import link_to_repository, still_widgets, tags
 from run_course import BUILD, PROFILES, ROOT, executed
 
 from workshop_utils.sources import write_text
-
-WIDGETS = "application/vnd.jupyter.widget-state+json"
-VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-def tags(cell):
-    """Tags of a cell, as a set."""
-    return set(cell.metadata.get("tags", []))
-
 
 # For learners and instructors ------------------------------------------------------------------------
 
@@ -43,7 +36,8 @@ def instructor(book):
     """Open every solution and speaker note."""
     for cell in book.cells:
         if tags(cell) & {"solution", "speaker-notes"}:
-            cell.metadata.pop("jupyter", None)
+            for key in FOLDED:
+                cell.metadata.pop(key, None)
             cell.source = opened(cell.source)
     return book
 
@@ -61,39 +55,10 @@ def write_notebooks(name, edit):
     for path in notebooks():
         book = edit(nbformat.read(path, as_version=4))
         for cell in book.cells:
-            if cell.cell_type == "markdown":  # a link that leaves the folder leads to the repository
-                cell.source = cell.source.replace("](../", f"]({repository()}/blob/main/")
+            if cell.cell_type == "markdown":
+                cell.source = link_to_repository(cell.source)
         write_text(folder / path.name, nbformat.writes(book) + "\n")
     return sorted(folder.glob("*.ipynb"))
-
-
-# For pages without a kernel ---------------------------------------------------------------------------
-
-
-def still_widgets(book):
-    """Put the figure that each widget showed last in the widget's place: no kernel is there to move it."""
-    models = book.metadata.pop("widgets", {}).get(WIDGETS, {}).get("state", {})
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [still for output in cell.outputs for still in shown(output, models)]
-    return book
-
-
-def shown(output, models):
-    """Outputs that stand in for one output: itself, or what its widget showed with a line that says so."""
-    if VIEW not in output.get("data", {}):
-        return [output]
-    figures = drawn(output["data"][VIEW]["model_id"], models)
-    note = {"text/markdown": "*In the running notebook, sliders move this figure.*"}
-    return figures and [*figures, nbformat.v4.new_output("display_data", note)]
-
-
-def drawn(model, models):
-    """Outputs inside a widget and its children."""
-    state = models.get(model, {}).get("state", {})
-    inside = [child.removeprefix("IPY_MODEL_") for child in state.get("children", [])]
-    outputs = [nbformat.from_dict(output) for output in state.get("outputs", [])]
-    return outputs + [output for child in inside for output in drawn(child, models)]
 
 
 # Slides -------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import nbformat
 import psutil
 import torch
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
-from nbconvert import HTMLExporter
+from pages import page
 from patient_client import PatientClient
 
 from workshop_utils.sources import write_text
@@ -81,9 +81,7 @@ def run_notebook(path):
     if error and begun:
         index, cell = begun[-1]
         error = f"cell {index} ({cell.source.strip().splitlines()[0][:70]}): {error}"
-    exporter = HTMLExporter()  # told to embed images, it would unfold every hint and solution
-    page, _ = exporter.from_notebook_node(book, {"metadata": {"name": path.stem}})
-    write_text(BUILD / "course" / f"{path.stem}.html", page)
+    write_text(BUILD / "course" / f"{path.stem}.html", page(book, path.stem))
     copy = BUILD / "course" / path.name
     copy.unlink(missing_ok=True) if error else write_text(copy, nbformat.writes(book))
     return error, max(peaks)

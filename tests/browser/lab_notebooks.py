@@ -23,19 +23,15 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="pip install selenium")
+pytest.importorskip("selenium", reason="pip install selenium")
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
+pytest_plugins = "chromium"
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "_build" / "browser"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking "
-    "disable-component-update disable-sync window-size=1400,1100"
-)
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},  # asks no question
     "notebook-extension/tracker": {"windowingMode": "none"},  # cells stay in the page when out of sight
@@ -90,21 +86,6 @@ def lab(tmp_path_factory):
             server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    """A headless Chromium with a fresh profile."""
-    if not (CHROMIUM and shutil.which("chromedriver")):
-        pytest.skip("Chromium and chromedriver are not both installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS.split():
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    yield chromium
-    chromium.quit()
 
 
 def wait(driver, script, seconds=120):
