@@ -195,7 +195,7 @@ def test_notebook_is_stored_without_outputs_but_those_compared(path):
 def test_course_runs_on_after_a_notebook_that_fails(tmp_path, monkeypatch, capsys):
     recording = "import json, os, pathlib\n"
     recording += "pathlib.Path(os.environ['WORKSHOP_RESULTS']).write_text(json.dumps("
-    recording += "{'redshift_cnn': {'accuracy_6000': 0.5, 'real': {'accuracy_6000': 0.25, 'n': 4}}}))"
+    recording += "{'redshift_cnn': {'accuracy_6000': 0.5, 'n': 100, 'live': {'accuracy_6000': 0.25, 'n': 4}}}))"
     (tmp_path / "notebooks").mkdir()
     for name, source in {"00_fails": "1 / 0", "01_records": recording}.items():
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
@@ -208,7 +208,7 @@ def test_course_runs_on_after_a_notebook_that_fails(tmp_path, monkeypatch, capsy
     assert run_course.main("ci") == 1
     said = capsys.readouterr().out
     assert "00_fails failed" in said and "ZeroDivisionError" in said and "01_records failed" not in said
-    assert re.search(r"CNN +> 97 % +50.0 % +25.0 % of 4", said)
+    assert re.search(r"CNN with P\(z\) +- +25.0 ± 21.7 % of 4 +50.0 ± 5.0 % of 100 +-", said)
     assert "shift network" not in said  # nothing was recorded for it
     assert "ZeroDivisionError" in (build / "course" / "00_fails.html").read_text(encoding="utf-8")
     assert '"profile": "ci"' in (build / "results.json").read_text(encoding="utf-8")

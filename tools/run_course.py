@@ -1,4 +1,4 @@
-"""Run every notebook in order, keep each as a page, and print "paper | this run".
+"""Run every notebook in order, keep each as a page, and print the table of results.
 
     python tools/run_course.py [ci|laptop|gpu]
 
@@ -20,6 +20,7 @@ import torch
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from pages import page
 from patient_client import PatientClient
+from results_table import plain
 
 from workshop_utils.sources import write_text
 from workshop_utils.training import best_device
@@ -30,14 +31,6 @@ RESULTS = BUILD / "results.json"
 PROFILES = {"ci": 180, "laptop": 900, "gpu": 3600}  # s that a cell may take, several times what the slowest needs
 # GB that a kernel may take: Binder gives 2, of which JupyterLab needs some. (CUDA alone takes gigabytes.)
 MEMORY = math.inf if torch.cuda.is_available() else 1.6
-
-# section of results.json, its key, what the learner reads, what the paper reports
-ROWS = [
-    ("redshift_cnn", "accuracy_6000", "redshift within 6,000 km/s, CNN", "> 97 %"),
-    ("redshift_shift", "accuracy_6000", "redshift within 6,000 km/s, shift network", "-"),
-    ("quasar_or_galaxy", "accuracy", "quasar or galaxy", "> 80 %"),
-    ("gravitational_waves", "accuracy", "gravitational waves", "> 80 %"),
-]
 
 
 def peak_memory(pid):
@@ -125,23 +118,6 @@ def finish_results(profile):
     return results
 
 
-def percent(values, key):
-    """Share as text, with the number of objects where it is given."""
-    if not values or key not in values:
-        return "-"
-    return f"{100 * values[key]:.1f} %" + (f" of {values['n']}" if "n" in values else "")
-
-
-def table(results):
-    """Text of the table "paper | this run", one row for each section in `results`."""
-    form = "{:<43} {:>7}   {:>15}   {:>15}".format
-    lines = [form("", "paper", "this run", "real sky")]
-    for section, key, title, paper in ROWS:
-        if values := results.get(section):
-            lines.append(form(title, paper, percent(values, key), percent(values.get("real"), key)))
-    return "\n".join(lines)
-
-
 def set_up(profile):
     """Make the folder of the pages, and tell the notebooks how much to do."""
     if profile not in PROFILES:
@@ -156,7 +132,7 @@ def main(profile="laptop"):
     set_up(profile)
     RESULTS.unlink(missing_ok=True)
     failed = run_notebooks(sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
-    print("\n" + table(finish_results(profile)))
+    print("\n" + plain(finish_results(profile)))
     print(f"\nPages: {BUILD / 'course'}\nNumbers: {RESULTS}")
     for name, error in failed.items():
         print(f"\n{name} failed (its page shows where): {error}")
