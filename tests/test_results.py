@@ -1,7 +1,17 @@
 """The table of results, in the terminal and in README.md."""
 
+import json
+import math
+import re
+
+import pytest
 import readme_results
-from results_table import live_and_shipped, markdown, measured, plain, rows
+from results_table import HEAD, ROWS, live_and_shipped, markdown, measured, plain, rows
+
+from workshop_utils.scores import binomial_error
+
+README = (readme_results.ROOT / "README.md").read_text(encoding="utf-8")
+CARDS = {path.stem: json.loads(path.read_text()) for path in (readme_results.ROOT / "data/checkpoints").glob("*.json")}
 
 
 def test_scores_carry_their_error_and_their_number():
@@ -33,3 +43,19 @@ def test_a_row_for_each_score_that_was_recorded():
 def test_the_block_of_the_readme_is_replaced_and_nothing_else():
     marked = f"a\n{readme_results.BEGIN}\nold\n{readme_results.END}\nb\n"
     assert readme_results.with_results(marked, "new") == marked.replace("old", "new")
+
+
+SHOWN = [row for row in ROWS if row[0] in CARDS]
+
+
+@pytest.mark.skipif(HEAD[3] not in README, reason="README's table is from before tools/readme_results.py")
+@pytest.mark.parametrize(("section", "key", "title", "paper"), SHOWN, ids=[row[2] for row in SHOWN])
+def test_readme_shows_what_the_cards_of_the_networks_say(section, key, title, paper):
+    """Not the same test set, so not the same digits: they may differ as two measurements may."""
+    (line,) = re.findall(rf"^\| {re.escape(title)} \|.*$", README, flags=re.MULTILINE)
+    shown = line.strip("| ").split(" | ")[HEAD.index("simulated, shipped")]
+    number, error, n = re.match(r"([\d.]+) ± ([\d.]+)(?: %)? of ([\d,]+)$", shown).groups()
+    number, n, scale = float(number), int(n.replace(",", "")), 1 if key == "auc" else 100
+    card = CARDS[section]["test"]
+    one = float(error) if key == "auc" else 100 * binomial_error(number / 100, n)
+    assert abs(number - scale * card[key]) < 3 * one * math.sqrt(1 + n / card["n"])
