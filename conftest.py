@@ -1,7 +1,11 @@
-"""For nbval: a notebook whose kernel takes more memory than a free Binder gives fails."""
+"""Shapes are checked in the tests; a notebook whose kernel takes more memory than a free Binder gives fails."""
 
-import pytest
-from run_course import MEMORY, peak_memory
+import jaxtyping
+
+jaxtyping.install_import_hook("workshop_utils", "beartype.beartype")  # before anything imports the package
+
+import pytest  # noqa: E402
+from run_course import MEMORY, peak_memory  # noqa: E402
 
 
 @pytest.hookimpl(wrapper=True)

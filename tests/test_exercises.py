@@ -7,6 +7,7 @@ cell is compared, and a solution ends with an assertion. Here we look at what ru
 import ast
 import pathlib
 import re
+import sys
 
 import nbformat
 import numpy as np
@@ -139,3 +140,15 @@ def test_verdict_gives_the_first_reason_that_applies(capsys):
     assert capsys.readouterr().out == "Not yet: this\n"
     assert verdict([(False, "no")], right="good")
     assert capsys.readouterr().out == "Right: good\n"
+
+
+def test_sliders_draw_once_where_ipywidgets_is_missing(monkeypatch, capsys):
+    from workshop_utils.sliders import slide
+
+    drawn = []
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    slide(lambda z, rate: drawn.append((z, rate)), z=(2.0, 0, 5, 0.1), rate=(0.1, 0, 1, 0.1))
+    assert drawn == [(2.0, 0.1)] and "pip install ipywidgets" in capsys.readouterr().out
+    monkeypatch.undo()
+    slide(lambda z: drawn.append(z), z=(1.5, 0, 5, 0.1))
+    assert drawn[-1] == 1.5  # ipywidgets calls it, too

@@ -15,7 +15,7 @@ ROWS = [
     "spectra",
     "strain populations",
     "scores",
-    "simulate survey networks figures exercises",
+    "simulate survey networks figures exercises sliders",
     "training",
     "apply",
 ]

@@ -61,7 +61,7 @@ def wheel(tmp_path_factory):
 def test_launch_cell_changes_none_of_colabs_packages(colab, wheel):
     before = installed(colab)
     assert before["torch"] == PACKAGES["torch"] and "workshop-utils" not in before and "workshop_utils" not in before
-    cell = launch_cell.launch_cell().replace(f"git+{launch_cell.repository()}", str(wheel))
+    cell = launch_cell.launch_cell().replace(f"git+{launch_cell.repository()}@{launch_cell.version()}", str(wheel))
     assert str(wheel) in cell
     plain = subprocess.run([colab, "-c", cell], capture_output=True, text=True)
     assert plain.returncode == 0 and installed(colab) == before, "outside Colab the cell does nothing"
@@ -94,7 +94,17 @@ def test_launch_cell_installs_on_colab_and_explains_a_failure(monkeypatch):
     with pytest.raises(RuntimeError, match="Internet"):
         exec(launch_cell.launch_cell(), {})
     assert asked[-1][0] == sys.executable and "--constraint" in asked[-1]
-    assert asked[-1][-1] == f"git+{launch_cell.repository()}"
+    assert asked[-1][-1] == f"git+{launch_cell.repository()}@{launch_cell.version()}"
+
+
+def test_cell_and_badges_of_every_notebook_point_at_this_version():
+    for path in launch_cell.notebooks():
+        cells = nbformat.read(path, as_version=4).cells
+        assert cells[0].source == launch_cell.links(path), f"{path.name}: run python tools/launch_cell.py"
+        launches = [cell.source for cell in cells if cell.cell_type == "code" and "google.colab" in cell.source]
+        assert launches == [launch_cell.launch_cell()], f"{path.name}: run python tools/launch_cell.py"
+        assert launch_cell.links(path).count(f"/{launch_cell.version()}") == 3
+    assert f"blob/{launch_cell.version()}/" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_writing_cells_twice_changes_nothing(tmp_path):

@@ -164,13 +164,13 @@ def test_shift_network_loss_is_least_at_the_true_redshift():
 
 
 def test_redshift_loss_is_least_at_the_truth_and_refuses_what_it_does_not_know():
-    z = torch.tensor([0.0, 1.3, 5.4995])
+    z = torch.tensor([0.5, 1.3, 3.0])
     bins = networks.REDSHIFT_BINS
     near = -0.5 * (3e5 / 200 * (torch.log1p(bins) - torch.log1p(z)[:, None])) ** 2
     best = networks.redshift_loss(near, z)
-    assert best < networks.redshift_loss(near.roll(3, 1), z) < networks.redshift_loss(near.roll(300, 1), z)
+    assert best < networks.redshift_loss(near.roll(1, 1), z) < networks.redshift_loss(near.roll(100, 1), z)
     for wrong in (-0.1, 5.6, float("nan")):
         with pytest.raises(ValueError, match="redshifts run from .* the bins reach from 0 to 5.50"):
             networks.redshift_loss(near, torch.tensor([0.5, 1.0, wrong]))
-    with pytest.raises(ValueError, match="2 scores for 2033 bins of redshift; give the network as many outputs"):
+    with pytest.raises(ValueError, match="2 scores for 509 bins of redshift; give the network as many outputs"):
         networks.redshift_loss(near[:, :2], z)

@@ -211,14 +211,12 @@ def test_cache_folder_falls_back_to_a_temporary_one(tmp_path, monkeypatch):
     sources.folders._temporary_folder.cache_clear()
 
 
-@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
-def test_cache_folder_of_the_user(tmp_path, monkeypatch, platform):
-    for name in ("WORKSHOP_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.setattr(sys, "platform", platform)
-    folder = cache_folder()
-    assert folder.is_dir() and folder.name == "workshop_utils" and tmp_path in folder.parents
+def test_cache_folder_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.delenv("WORKSHOP_CACHE", raising=False)
+    monkeypatch.setattr(
+        sources.folders.platformdirs, "user_cache_dir", lambda name, author: str(tmp_path / "user" / name)
+    )
+    assert cache_folder() == tmp_path / "user" / "workshop_utils" and cache_folder().is_dir()
 
 
 def test_shipped(tmp_path):

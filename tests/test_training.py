@@ -197,3 +197,12 @@ def test_profile_by_default_and_unknown(monkeypatch):
     monkeypatch.setenv("WORKSHOP_PROFILE", "phone")
     with pytest.raises(ValueError, match="'phone'; set it to one of ci, laptop, gpu"):
         profile()
+
+
+def test_device_can_be_chosen(monkeypatch):
+    monkeypatch.setenv("WORKSHOP_DEVICE", "cpu")
+    assert training.best_device() == torch.device("cpu")
+    for name in ("quantum", "cuda:99"):
+        monkeypatch.setenv("WORKSHOP_DEVICE", name)
+        with pytest.raises(ValueError, match=f"WORKSHOP_DEVICE is '{name}', which cannot be used here"):
+            training.best_device()

@@ -3,7 +3,7 @@
     python tools/launch_cell.py
     python tools/launch_cell.py OWNER/NAME      first make this the repository, everywhere: for a fork
 
-Owner and name of the repository stand in one place: [project.urls] of pyproject.toml.
+Owner and name of the repository stand in one place, [project.urls] of pyproject.toml, and so does the version.
 """
 
 import pathlib
@@ -29,7 +29,7 @@ if "google.colab" in sys.modules or os.path.isdir("/kaggle/working"):
     pip = [sys.executable, "-m", "pip"]
     with tempfile.NamedTemporaryFile("w", delete=False) as theirs:  # the versions to keep
         subprocess.run([*pip, "list", "--format=freeze"], stdout=theirs)
-    install = [*pip, "install", "--quiet", "--constraint", theirs.name, "git+{repository}"]
+    install = [*pip, "install", "--quiet", "--constraint", theirs.name, "git+{repository}@{version}"]
     done = subprocess.run(install, capture_output=True, text=True)
     if done.returncode:
         print(done.stderr)
@@ -41,17 +41,17 @@ BADGES = [
     (
         "Binder",
         "https://mybinder.org/badge_logo.svg",
-        "https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/notebooks/{name}",
+        "https://mybinder.org/v2/gh/{slug}/{version}?urlpath=lab/tree/notebooks/{name}",
     ),
     (
         "Colab",
         "https://colab.research.google.com/assets/colab-badge.svg",
-        "https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name}",
+        "https://colab.research.google.com/github/{slug}/blob/{version}/notebooks/{name}",
     ),
     (
         "Kaggle",
         "https://kaggle.com/static/images/open-in-kaggle.svg",
-        "https://kaggle.com/kernels/welcome?src=https://github.com/{slug}/blob/main/notebooks/{name}",
+        "https://kaggle.com/kernels/welcome?src=https://github.com/{slug}/blob/{version}/notebooks/{name}",
     ),
 ]
 # Besides the notebooks, the files that name the repository.
@@ -69,9 +69,15 @@ def repository():
         return tomllib.load(file)["project"]["urls"]["Repository"]
 
 
+def version():
+    """Tag of the version in pyproject.toml: a copy of a notebook in a drive meets the package it was made for."""
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        return "v" + tomllib.load(file)["project"]["version"]
+
+
 def launch_cell():
     """Source of the first code cell of every notebook."""
-    return CELL.format(repository=repository()).strip()
+    return CELL.format(repository=repository(), version=version()).strip()
 
 
 def slug():
@@ -82,7 +88,7 @@ def slug():
 def links(path):
     """Markdown line of badges that stands at the top of the notebook at `path`."""
     badges = [f"[![Open in {site}]({picture})]({link})" for site, picture, link in BADGES]
-    return " ".join(badges).format(slug=slug(), name=path.name)
+    return " ".join(badges).format(slug=slug(), version=version(), name=path.name)
 
 
 def move(new):
@@ -93,6 +99,14 @@ def move(new):
     for name in NAMED_IN:
         text = (ROOT / name).read_text(encoding="utf-8")
         write_text(ROOT / name, text.replace(old, new))
+
+
+def write_readme():
+    """Point the badges of README.md at the notebooks of this version."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    badges = links(notebooks()[0]).replace(") [!", ")\n[!")
+    start, end = text.index("[![Open in Binder]"), text.index("\n", text.index("[![Open in Kaggle]"))
+    write_text(ROOT / "README.md", text[:start] + badges + text[end:])
 
 
 def write_cells(path):
@@ -111,6 +125,7 @@ def write_cells(path):
 if __name__ == "__main__":
     for new in sys.argv[1:2]:
         move(new)
+    write_readme()
     for path in notebooks():
         write_cells(path)
         print(path.relative_to(ROOT))

@@ -225,10 +225,16 @@ def fit_temperature(log_p, label):
         Logarithms of probabilities, of spectra that the network was not trained on.
     label : (n,) int array
     """
-    temperatures = np.geomspace(0.2, 5, 500)
     rows = np.arange(len(label))
-    losses = [-np.log(temper(log_p, t)[rows, label].clip(1e-12)).mean() for t in temperatures]
-    return float(temperatures[np.argmin(losses)])
+
+    def loss(ln_temperature):
+        return -np.log(temper(log_p, np.exp(ln_temperature))[rows, label].clip(1e-12)).mean()
+
+    low, high = np.log(0.1), np.log(10)
+    while high - low > 1e-3:  # it has one minimum, being convex in 1 / temperature: keep the thirds that hold it
+        third = (high - low) / 3
+        low, high = (low, high - third) if loss(low + third) < loss(high - third) else (low + third, high)
+    return float(np.exp((low + high) / 2))
 
 
 def class_scores(p, truth):

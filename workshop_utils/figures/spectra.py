@@ -247,7 +247,7 @@ def plot_guess(samples, limit=6000.0):
 
 
 @with_alt_text
-def plot_redshifts(found, z_true, limit=6000.0):
+def plot_redshifts(found, z_true, limit=6000.0, confusions=()):
     """Draw redshifts found against true ones.
 
     Parameters
@@ -257,6 +257,8 @@ def plot_redshifts(found, z_true, limit=6000.0):
     z_true : array (n,)
     limit : float
         km/s; within it a redshift counts as right.
+    confusions : sequence of (str, str)
+        Pairs of `scores.LINES`: where the first is taken for the second, a line is drawn.
     """
     size = (min(4.4 * len(found) + 1.9, 13.0), 4.6)
     figure, axes = plt.subplots(1, len(found), figsize=size, sharey=True, squeeze=False)
@@ -267,6 +269,9 @@ def plot_redshifts(found, z_true, limit=6000.0):
         style = {"ms": 4 if len(z) < 2000 else 3, "alpha": 0.7}  # right ones on top: a thin line hides little
         ax.plot(z_true[right], z[right], "o", color=BLUE, zorder=3, label="right", **style)
         ax.plot(z_true[~right], z[~right], "s", color=ORANGE, zorder=2, label="wrong", **style)
+        for (seen, taken_for), colour, dash in zip(confusions, CYCLE[1:], DASHES[1:] * 2, strict=False):
+            ratio, x = LINES[seen] / LINES[taken_for], np.array([0, end])
+            ax.plot(x, ratio * (1 + x) - 1, color=colour, ls=dash, lw=1.8, label=f"{seen} taken for {taken_for}")
         ax.set(title=title, xlabel="true redshift", xlim=(0, end), ylim=(0, end), aspect="equal")
     axes[0, 0].set_ylabel("redshift found")
     axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2)

@@ -15,7 +15,7 @@ class LongConv1d(nn.Conv1d):
 
     GAIN = 100  # taps per tap's worth of Fourier transforms, see `by_fourier`; measured on a CPU
 
-    def forward(self, x: Float[Tensor, "batch channel pixel"]) -> Float[Tensor, "batch out position"]:
+    def forward(self, x: Float[Tensor, "*batch channel pixel"]) -> Float[Tensor, "*batch out position"]:
         if not self.by_fourier(x):
             return super().forward(x)
         stride, padding, weight = self.stride[0], self.padding[0], self.weight

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..spectra import N_PIXELS
 from .convolution import fast_length
-from .redshifts import BIN_PIXELS, Z_MAX, redshift_bins, redshift_loss
+from .redshifts import Z_MAX, redshift_bins, redshift_loss
 
 
 class ShiftNetwork(nn.Module):
@@ -26,7 +26,7 @@ class ShiftNetwork(nn.Module):
         Highest redshift.
     """
 
-    def __init__(self, width=16, bin_pixels=BIN_PIXELS, z_max=Z_MAX, kernel=31):
+    def __init__(self, width=16, bin_pixels=4, z_max=Z_MAX, kernel=31):
         super().__init__()
         self.bin_pixels = bin_pixels
         self.bins = N_PIXELS // bin_pixels

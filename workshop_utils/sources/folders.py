@@ -2,10 +2,11 @@
 
 import functools
 import os
-import sys
 import tempfile
 import warnings
 from pathlib import Path, PureWindowsPath
+
+import platformdirs
 
 _HERE = Path(__file__).resolve().parents[1]
 DATA = _HERE / "data" if (_HERE / "data").is_dir() else _HERE.parent / "data"  # in a wheel, in a checkout
@@ -16,7 +17,7 @@ def cache_folder():
     """Folder for downloads: $WORKSHOP_CACHE or the user's cache; a temporary one if that is read-only."""
     home = os.environ.get("WORKSHOP_CACHE")
     try:
-        folder = Path(home).expanduser() if home else _user_cache() / "workshop_utils"
+        folder = Path(home).expanduser() if home else Path(platformdirs.user_cache_dir("workshop_utils", False))
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
@@ -28,14 +29,6 @@ def cache_folder():
             stacklevel=2,
         )
         return folder
-
-
-def _user_cache():
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 @functools.cache

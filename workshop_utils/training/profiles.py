@@ -30,8 +30,8 @@ PROFILES = {
         test=5000,
         shift_steps=600,
         shift_seconds=150,
-        cnn_steps=600,
-        cnn_seconds=150,
+        cnn_steps=700,
+        cnn_seconds=100,
         class_steps=400,
         class_seconds=100,
         batch=128,
@@ -89,7 +89,21 @@ def profile():
 
 
 def best_device():
-    """The fastest device torch finds: cuda, else mps (Apple), else cpu."""
+    """The device to compute on: WORKSHOP_DEVICE if that is set, else the fastest: cuda, mps (Apple), cpu.
+
+    Raises
+    ------
+    ValueError
+        If WORKSHOP_DEVICE names a device that torch does not know or that is not there.
+    """
+    if name := os.environ.get("WORKSHOP_DEVICE"):
+        try:
+            return torch.zeros(1, device=name).device
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"WORKSHOP_DEVICE is {name!r}, which cannot be used here: {reason} Set it to cpu."
+            ) from None
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
