@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ..scores import LINES
-from ..spectra import LOGLAM
+from ..spectra import LIGHT_SPEED, LOGLAM
 from .style import (
     BLACK,
     BLUE,
@@ -167,15 +167,18 @@ def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshi
     """
     size = (13.0, 1.0 + 2.7 * len(flux))
     figure, axes = plt.subplots(len(flux), 2, figsize=size, width_ratios=[1.7, 1], squeeze=False)
+    step = LIGHT_SPEED * np.log((1 + z[1]) / (1 + z[0]))
+    together = max(1, round(1400 / step))  # fine bins are summed, to be seen at all
     for i, (left, right) in enumerate(axes):
         _draw_spectrum(left, np.asarray(flux[i]), 15)
         _mark_lines(left, float(z_marked[i]))
         left.set_title(titles[i], loc="left", pad=22, fontsize=14)
         left.set_ylabel("flux\n(10⁻¹⁷ erg s⁻¹\ncm⁻² Å⁻¹)")
-        peak = np.convolve(probability[i], np.ones(5), "same")
+        peak = np.convolve(probability[i], np.ones(together), "same")
         right.axvline(float(z_marked[i]), color=VERMILION, ls="--", lw=2, zorder=0, label=mark)
         right.plot(z, peak, color=BLUE, lw=1.8)
-        right.set(xlim=(0, z[-1]), ylim=(0, 1.15 * max(peak.max(), 1e-3)), ylabel="probability\nwithin 5 shifts")
+        right.set(xlim=(0, z[-1]), ylim=(0, 1.15 * max(peak.max(), 1e-3)))
+        right.set_ylabel(f"probability\nper {together * step:,.0f} km/s")
     axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0))  # above: inside, it would touch the mark
     axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)
     axes[-1, 1].set_xlabel("redshift")

@@ -206,7 +206,7 @@ def plot_filters(before, after, smooth=25):
 
 
 @with_alt_text
-def plot_data_needed(table, levels=(0.3, 0.5, 0.7, 0.9, 0.97, 0.99)):
+def plot_data_needed(table, levels=(0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)):
     """Draw the share of right redshifts against the number of spectra seen, one curve for each method.
 
     Parameters
@@ -231,7 +231,8 @@ def plot_data_needed(table, levels=(0.3, 0.5, 0.7, 0.9, 0.97, 0.99)):
         ax.errorbar(mean.index, y, bars, **style)
     ax.set_yticks(_odds(np.array(levels)), [f"{level:.0%}" for level in levels])
     ax.set(xscale="log", xlabel="spectra seen in training", ylabel="right within 6,000 km/s")
-    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.set_xticks(np.unique(table.spectra), [f"{n:,}" for n in np.unique(table.spectra)])
+    ax.minorticks_off()
     ax.grid(color="0.9")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -258,11 +258,12 @@ def plot_redshifts(found, z_true, limit=6000.0, confusions=()):
     limit : float
         km/s; within it a redshift counts as right.
     confusions : sequence of (str, str)
-        Pairs of `scores.LINES`: where the first is taken for the second, a line is drawn.
+        Pairs of the lines of the paper's Fig. 4: where the first is taken for the second, a line is drawn.
     """
     size = (min(4.4 * len(found) + 1.9, 13.0), 4.6)
     figure, axes = plt.subplots(1, len(found), figsize=size, sharey=True, squeeze=False)
     z_true, end = np.asarray(z_true), 1.05 * float(np.max(z_true))
+    top = max(end, *(1.03 * float(np.nanmax(z)) for z in found.values()))
     for ax, (title, z) in zip(axes[0], found.items(), strict=True):
         z, right = np.asarray(z), np.abs(velocity_error(z, z_true)) < limit
         ax.plot([0, end], [0, end], color="0.7", lw=1)
@@ -271,8 +272,8 @@ def plot_redshifts(found, z_true, limit=6000.0, confusions=()):
         ax.plot(z_true[~right], z[~right], "s", color=ORANGE, zorder=2, label="wrong", **style)
         for (seen, taken_for), colour, dash in zip(confusions, CYCLE[1:], DASHES[1:] * 2, strict=False):
             ratio, x = LINES[seen] / LINES[taken_for], np.array([0, end])
-            ax.plot(x, ratio * (1 + x) - 1, color=colour, ls=dash, lw=1.8, label=f"{seen} taken for {taken_for}")
-        ax.set(title=title, xlabel="true redshift", xlim=(0, end), ylim=(0, end), aspect="equal")
+            ax.plot(x, ratio * (1 + x) - 1, color=colour, ls=dash, lw=1.8, label=f"{MARKED[seen]} taken for {MARKED[taken_for]}")
+        ax.set(title=title, xlabel="true redshift", xlim=(0, end), ylim=(0, top), aspect="equal")
     axes[0, 0].set_ylabel("redshift found")
     axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2)
     return figure
