@@ -272,7 +272,8 @@ def plot_redshifts(found, z_true, limit=6000.0, confusions=()):
         ax.plot(z_true[~right], z[~right], "s", color=ORANGE, zorder=2, label="wrong", **style)
         for (seen, taken_for), colour, dash in zip(confusions, CYCLE[1:], DASHES[1:] * 2, strict=False):
             ratio, x = LINES[seen] / LINES[taken_for], np.array([0, end])
-            ax.plot(x, ratio * (1 + x) - 1, color=colour, ls=dash, lw=1.8, label=f"{MARKED[seen]} taken for {MARKED[taken_for]}")
+            label = f"{MARKED[seen]} taken for {MARKED[taken_for]}"
+            ax.plot(x, ratio * (1 + x) - 1, color=colour, ls=dash, lw=1.8, label=label)
         ax.set(title=title, xlabel="true redshift", xlim=(0, end), ylim=(0, top), aspect="equal")
     axes[0, 0].set_ylabel("redshift found")
     axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2)
