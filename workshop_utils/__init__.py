@@ -1,6 +1,8 @@
 """Machine learning for astronomy: the tools behind the notebooks of the course."""
 
+from importlib.metadata import version
+
 from .apply import classify_spectra, detect_waves, measure_redshift
 
 __all__ = ["classify_spectra", "detect_waves", "measure_redshift"]
-__version__ = "0.1.0"
+__version__ = version("workshop_utils")
