@@ -51,6 +51,7 @@ PLOTS = {
     "stretch_and_shift": lambda: figures.plot_stretch_and_shift(FLUX, [1.5, 2.0]),
     "moving_lines": lambda: figures.plot_moving_lines(FLUX, [0.5, 1.0]),
     "layers": lambda: figures.plot_layers({"continuum": FLUX[0], "noise": FLUX[1]}, 2.5),
+    "gallery": lambda: figures.plot_gallery(np.concatenate([FLUX, FLUX])[:3], ["one", "two", "three"]),
     "sample": lambda: figures.plot_sample(3 * KIND + 0.5, 2 + X, [5, 2, 1], {25: 1.0, 75: 3.0}),
     "line_strengths": lambda: figures.plot_line_strengths({"real": STRENGTHS, "simulated": 1.2 * STRENGTHS}),
     "data_needed": lambda: figures.plot_data_needed(RUNS),

@@ -48,6 +48,7 @@ from .redshifts import (
     plot_residuals,
 )
 from .spectra import (
+    plot_gallery,
     plot_guess,
     plot_layers,
     plot_line_strengths,
@@ -129,6 +130,7 @@ __all__ = [
     "plot_filters",
     "plot_found",
     "plot_galaxies",
+    "plot_gallery",
     "plot_guess",
     "plot_layers",
     "plot_learning_curve",

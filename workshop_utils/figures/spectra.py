@@ -57,6 +57,32 @@ def plot_spectra(flux, z, titles, sigma=None, pixels=9):
 
 
 @with_alt_text
+def plot_gallery(flux, titles, pixels=25):
+    """Draw spectra small, two in a row, without marks.
+
+    Parameters
+    ----------
+    flux : array (n, 4618)
+        1e-17 erg/s/cm2/A.
+    titles : sequence of str
+    pixels : int
+        Width of the running mean that is drawn; the measured flux itself is left out.
+    """
+    rows = -(-len(flux) // 2)
+    figure, axes = plt.subplots(rows, 2, figsize=(13.0, 0.8 + 1.9 * rows), sharex=True, squeeze=False)
+    for ax, one, title in zip(axes.flat, flux, titles, strict=False):
+        shown = running_mean(np.asarray(one), pixels)
+        _draw_spectrum(ax, shown, 1)
+        ax.set_title(title, loc="left", fontsize=14)
+        ax.set_ylabel("flux\n(10⁻¹⁷ cgs)")
+    for ax in axes.flat[len(flux) :]:
+        ax.set_axis_off()
+    for ax in axes[-1]:
+        ax.set_xlabel(WAVELENGTH_LABEL)
+    return figure
+
+
+@with_alt_text
 def plot_stretch_and_shift(flux, z):
     """Draw the same quasar at two redshifts against wavelength and against its logarithm.
 
@@ -94,17 +120,17 @@ def plot_moving_lines(flux, z):
     figure, ax = plt.subplots(figsize=(10.5, 7.5))
     step = np.diff(z).min() if len(z) > 1 else 1.0
     z = np.asarray(z, float)
-    heights = np.column_stack([z, z + 0.85 * step]).ravel()  # a track goes straight up along each spectrum
+    track = np.linspace(z[0] - 0.2 * step, z[-1] + 0.6 * step, 300)
     for name, label in MARKED.items():
-        place = np.log10(LINES[name] * (1 + z))
+        place = np.log10(LINES[name] * (1 + track))
         seen = (place > LOGLAM[0]) & (place < LOGLAM[-1])
         if seen.any():
-            path, up = np.repeat(place[seen], 2), heights[np.repeat(seen, 2)]
+            path, up = place[seen], track[seen] + 0.3 * step  # at half the height of the spectra
             ax.plot(path, up, color=VERMILION, lw=1.2, ls=":", zorder=1)
-            if seen[-1]:  # free above the uppermost spectrum; else beside the end of the track, below the next one
+            if seen[-1]:  # free above the uppermost spectrum; else beside the end of the track
                 ax.text(path[-1], up[-1] + 0.08 * step, label, color=VERMILION, va="bottom", ha="center")
             else:
-                ax.text(path[-1] + 0.003, up[-1] - 0.12 * step, label, color=VERMILION, va="center")
+                ax.text(path[-1] + 0.003, up[-1], label, color=VERMILION, va="center")
     for one, height in zip(flux, z, strict=True):
         shape = np.log10(np.maximum(one, 1e-3 * np.max(one)))
         ax.plot(LOGLAM, height + step * (0.1 + 0.55 * (shape - shape.min())), color=BLACK, lw=1.5)
@@ -322,7 +348,7 @@ def plot_line_strengths(populations):
         if i == 0:
             for place, n in zip(x, table.n, strict=True):
                 ax.text(place, 1.01, f"n = {n:.0f}", transform=ax.get_xaxis_transform(), ha="center", va="bottom")
-    ax.set_xticks(range(len(lines)), lines)
+    ax.set_xticks(range(len(lines)), [MARKED.get(line, "[O III]") for line in lines])
     ax.set(yscale="log", xlabel="emission line", ylabel="height of the line\n(times the continuum)")
     ax.set_yticks([1, 2, 5, 10], ["1", "2", "5", "10"])
     ax.minorticks_off()
