@@ -262,6 +262,7 @@ def kaggle(monkeypatch):
     handle = types.SimpleNamespace(authenticate=lambda: None, ask=None)
     package = types.ModuleType("kaggle.api.kaggle_api_extended")
     package.KaggleApi = KaggleApi
+    monkeypatch.setattr(sources.kaggle, "ask_apart", sources.kaggle_client.find_address)  # in this process, to see it
     for name, module in {"kaggle": None, "kaggle.api": None, package.__name__: package}.items():
         monkeypatch.setitem(sys.modules, name, module or types.ModuleType(name))
     return handle
@@ -314,21 +315,32 @@ def test_kaggle_refusals_say_what_to_do_and_hide_tokens(kaggle, error, words):
     with pytest.raises(DownloadError, match=words) as caught:
         kaggle_file("q.h5")
     assert str(caught.value).startswith("q.h5: ") and "SECRET" not in str(caught.value)
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), OSError("Could not find kaggle.json"), ValueError("SECRET")])
 def test_no_kaggle_credentials(kaggle, error):
     def authenticate():
-        sys.stdin.close()  # as the builtin exit() does
         raise error
 
     kaggle.authenticate = authenticate
-    stdin = sys.stdin
     with pytest.raises(DownloadError, match="No Kaggle credentials found.*kaggle.json.*KAGGLE_API_TOKEN") as caught:
         kaggle_file("q.h5")
     assert "SECRET" not in str(caught.value)
-    assert sys.stdin is stdin and not stdin.closed
+
+
+def test_an_old_kaggle_package_is_named(kaggle, monkeypatch):
+    """It does not know tokens: not the token is at fault, but the package."""
+
+    def authenticate():
+        raise OSError("Could not find kaggle.json")
+
+    kaggle.authenticate = authenticate
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "SECRET")
+    for version, words in (("1.7.4.5", "too old for KAGGLE_API_TOKEN"), ("1.8.4", "No Kaggle credentials")):
+        monkeypatch.setattr(sources.kaggle_client.metadata, "version", lambda _, version=version: version)
+        with pytest.raises(DownloadError, match=words):
+            kaggle_file("q.h5")
 
 
 def test_no_kaggle_credentials_with_the_real_package(tmp_path, monkeypatch, capsys):
@@ -340,9 +352,11 @@ def test_no_kaggle_credentials_with_the_real_package(tmp_path, monkeypatch, caps
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "kaggle"))
+    stdin = sys.stdin
     with pytest.raises(DownloadError, match="No Kaggle credentials found"):
         kaggle_file("q.h5")
     assert capsys.readouterr().out == ""
+    assert sys.stdin is stdin and not stdin.closed  # the package closes its own
 
 
 def test_unzip_refuses_paths_that_lead_out_and_damage(tmp_path):

@@ -12,7 +12,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .writing import ORPHAN_AGE, DownloadError, disk_errors_named, write_text
 

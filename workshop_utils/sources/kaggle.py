@@ -2,15 +2,17 @@
 
 import contextlib
 import errno
-import io
+import json
 import os
 import shutil
+import subprocess
 import sys
 import warnings
 import zipfile
 import zlib
 from pathlib import Path
 
+from . import kaggle_client
 from .download import fetch
 from .folders import cache_folder, find_data, leads_out
 from .writing import DownloadError, atomic_write
@@ -49,10 +51,7 @@ def kaggle_file(name, folder=None):
     with contextlib.suppress(FileNotFoundError):
         return find_data(name, folder)
 
-    def ask(api, folder):
-        api.dataset_download_file(KAGGLE_DATASET, name, path=folder, force=True, quiet=True)
-
-    return _from_kaggle(name, cache_folder() / name, ask, f"datasets/{KAGGLE_DATASET}")
+    return _from_kaggle(name, cache_folder() / name, "datasets", KAGGLE_DATASET)
 
 
 def kaggle_competition_file(name, folder=None):
@@ -78,40 +77,35 @@ def kaggle_competition_file(name, folder=None):
         with contextlib.suppress(FileNotFoundError):
             return find_data(place, folder)
 
-    def ask(api, folder):
-        api.competition_download_file(KAGGLE_COMPETITION, name, path=folder, force=True, quiet=True)
-
-    return _from_kaggle(name, cache_folder() / "g2net" / name, ask, f"competitions/{KAGGLE_COMPETITION}")
+    return _from_kaggle(name, cache_folder() / "g2net" / name, "competitions", KAGGLE_COMPETITION)
 
 
-def _from_kaggle(name, path, ask, page):
-    """Let the kaggle package log in and find the address, then fetch the file from there.
-
-    The package's own way to write a file takes the text of a server's error for a part of the file, and goes on with
-    that the next time (version 2.2.4); so it is replaced by one that keeps the address.
-    """
-    found = []
-
-    def keep(response, outfile, *args, **kwargs):
-        login = getattr(getattr(response, "request", None), "headers", {}).get("Authorization")  # none for storage
-        found.append((getattr(response, "url", None) or response.geturl(), Path(outfile).name, login))
-        response.close()
-
-    api = _kaggle_api(page)
-    api.download_file = keep
+def _from_kaggle(name, path, part, page):
+    """Let the kaggle package find the address, then fetch the file from there."""
+    _check_permissions()
+    answer = ask_apart(part, page, name, str(path.parent))
+    page = f"https://www.kaggle.com/{part}/{page}"
+    if "fault" in answer:
+        raise _kaggle_error(name, page, **answer)
+    if answer["sent"] not in (path.name, f"{path.name}.zip"):
+        raise DownloadError(f"{name}: Kaggle sent another file; log in and open {page}.")
     try:
-        with _impatient_requests(), contextlib.redirect_stdout(io.StringIO()):
-            ask(api, str(path.parent))
-        url, sent, login = found[0]
-        if sent not in (path.name, f"{path.name}.zip"):
-            raise DownloadError(f"{name}: Kaggle sent another file; log in and open https://www.kaggle.com/{page}.")
-        held = fetch(url, path.with_name(f"{path.name}.zip"), timeout=SILENCE, login=login)
-        _unpack(held, path)
-    except (Exception, SystemExit) as error:  # many kinds; their text may hold signed addresses, so do not show it
-        if isinstance(error, DownloadError) and error.status not in KAGGLE_REFUSALS or getattr(error, "errno", None):
-            raise  # of the connection, or of the disk
-        raise _kaggle_error(name, error, page) from None
+        held = fetch(answer["url"], path.with_name(f"{path.name}.zip"), timeout=SILENCE, login=answer["login"])
+    except DownloadError as error:
+        if error.status not in KAGGLE_REFUSALS:
+            raise
+        raise _kaggle_error(name, page, "refused", status=error.status) from None
+    _unpack(held, path)
     return path
+
+
+def ask_apart(part, page, name, folder):
+    """`kaggle_client.find_address` in a process of its own: the kaggle package prints, reads stdin and exits."""
+    program = [sys.executable, "-P", kaggle_client.__file__]  # -P: beside that file lies a kaggle.py, this one
+    command = [*program, part, page, name, folder, str(SILENCE)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    return json.loads(lines[-1]) if lines else {"fault": "refused", "kind": f"exit status {done.returncode}"}
 
 
 def _unpack(held, path):
@@ -133,57 +127,6 @@ def _unpack(held, path):
         Path(f"{held}.sha256").unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _impatient_requests():
-    """Let requests, which waits for ever as the kaggle package uses it, give up after SILENCE seconds without data."""
-    import requests
-
-    send = requests.Session.send
-    requests.Session.send = lambda *args, **kwargs: send(*args, **(kwargs | {"timeout": SILENCE}))
-    try:
-        yield
-    finally:
-        requests.Session.send = send
-
-
-def _kaggle_api(page):
-    """Log in with the kaggle package, which without credentials prints a page, closes stdin and exits."""
-    stdin, sys.stdin = sys.stdin, io.StringIO()
-    try:
-        import requests
-
-        hidden = io.StringIO()
-        with _impatient_requests(), contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
-            from kaggle.api.kaggle_api_extended import KaggleApi
-
-            api = KaggleApi()
-            if os.environ.get("KAGGLE_API_ENVIRONMENT"):
-                api.build_kaggle_client = lambda: _kaggle_client(api)
-            api.authenticate()
-    except ImportError:
-        raise DownloadError("The kaggle package is missing: pip install kaggle.") from None
-    except requests.exceptions.RequestException as error:
-        raise _kaggle_error("Kaggle's login", error, page) from None
-    except (Exception, SystemExit):
-        raise DownloadError(
-            "No Kaggle credentials found, or they are no longer valid. At https://www.kaggle.com/settings, API, create "
-            f"a token; save kaggle.json in {Path('~/.kaggle').expanduser()}, or set KAGGLE_API_TOKEN to the token. "
-            f"In a notebook on Kaggle: Add Input, {page}."
-        ) from None
-    finally:
-        sys.stdin = stdin
-    _check_permissions()
-    return api
-
-
-def _kaggle_client(api):
-    """Return the client of KAGGLE_API_ENVIRONMENT (TEST: localhost:7777), which the package's KaggleApi passes over."""
-    from kagglesdk import KaggleClient
-
-    found = api.config_values.get
-    return KaggleClient(username=found("username"), password=found("key"), api_token=found("token"))
-
-
 def _check_permissions():
     """Warn where other users of this machine can read a Kaggle token (Windows has no such modes)."""
     folders = {Path("~/.kaggle").expanduser(), Path(os.environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle").expanduser()}
@@ -193,15 +136,24 @@ def _check_permissions():
             warnings.warn(advice, stacklevel=2)
 
 
-def _kaggle_error(name, error, page):
-    status = getattr(getattr(error, "response", None), "status_code", getattr(error, "status", None))
-    page = f"https://www.kaggle.com/{page}"
+def _kaggle_error(name, page, fault, kind="no answer", status=None):
+    """What to say of a fault that `kaggle_client.find_address` tells."""
+    if fault == "missing":
+        return DownloadError("The kaggle package is missing: pip install kaggle.")
+    if fault == "old":
+        return DownloadError("The kaggle package is too old for KAGGLE_API_TOKEN: pip install --upgrade kaggle.")
+    if fault == "credentials":
+        return DownloadError(
+            "No Kaggle credentials found, or they are no longer valid. At https://www.kaggle.com/settings, API, create "
+            f"a token; save kaggle.json in {Path('~/.kaggle').expanduser()}, or set KAGGLE_API_TOKEN to the token. "
+            f"In a notebook on Kaggle: Add Input, {page.removeprefix('https://www.kaggle.com/')}."
+        )
     reason = KAGGLE_REFUSALS.get(
         status,
-        f"the download failed ({type(error).__name__}); check the internet connection (on Kaggle: Settings, "
-        "Internet on) and run this again, it goes on where it stopped",
-    ).format(page=page)
-    return DownloadError(f"{name}: {reason}.", status)
+        f"the download failed ({kind}); check the internet connection (on Kaggle: Settings, Internet on) and run this "
+        "again, it goes on where it stopped",
+    )
+    return DownloadError(f"{'Kaggle login' if fault == 'network' else name}: {reason.format(page=page)}.", status)
 
 
 def unzip(archive, name, path):
