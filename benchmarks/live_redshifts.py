@@ -44,7 +44,7 @@ def main(seeds):
         torch.manual_seed(seed)
         network, start = networks.redshift_cnn(), time.perf_counter()
         batches = training.quasar_batches(sizes["batch"], seed)
-        training.train(network, batches, networks.redshift_loss, sizes["cnn_steps"], learning_rate=3e-3)
+        training.train(network, batches, networks.redshift_loss, sizes["cnn_steps"], learning_rate=6e-3)
         seconds = time.perf_counter() - start
         logits = training.predict(network, standardise(validation.flux)[:, None])
         bins = torch.log1p(networks.REDSHIFT_BINS)

@@ -172,5 +172,5 @@ def test_redshift_loss_is_least_at_the_truth_and_refuses_what_it_does_not_know()
     for wrong in (-0.1, 5.6, float("nan")):
         with pytest.raises(ValueError, match="redshifts run from .* the bins reach from 0 to 5.50"):
             networks.redshift_loss(near, torch.tensor([0.5, 1.0, wrong]))
-    with pytest.raises(ValueError, match="2 scores for 509 bins of redshift; give the network as many outputs"):
+    with pytest.raises(ValueError, match="2 scores for 1017 bins of redshift; give the network as many outputs"):
         networks.redshift_loss(near[:, :2], z)

@@ -47,7 +47,7 @@ VALIDATION_SEED, TEST_SEED = 1000011, 1000012  # test sets of the notebooks have
 RECIPES = {
     # name: network, steps, batch size, highest learning rate, seed
     "redshift_shift": (ShiftNetwork, 2000, 128, 3e-3, 1),
-    "redshift_cnn": (redshift_cnn, 5000, 128, 3e-3, 2),
+    "redshift_cnn": (redshift_cnn, 8000, 128, 4e-3, 2),
     "redshift_cnn_mse": (CNN, 14000, 128, 4e-3, 2),
     "quasar_or_galaxy": (classifier, 600, 128, 3e-3, 3),
     "gravitational_waves": (MatchedFilterNetwork, 2500, 128, 4e-2, 4),
