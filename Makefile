@@ -30,12 +30,12 @@ course: $(INSTALLED)
 test: $(INSTALLED)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	WORKSHOP_PROFILE=ci $(PY) -m pytest --nbval-lax tests notebooks
+	WORKSHOP_PROFILE=ci $(PY) -m pytest --nbval-lax --doctest-modules tests notebooks workshop_utils
 
 test-all: $(INSTALLED)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	WORKSHOP_PROFILE=ci $(PY) -m pytest --full --nbval-lax tests notebooks
+	WORKSHOP_PROFILE=ci $(PY) -m pytest --full --nbval-lax --doctest-modules tests notebooks workshop_utils
 
 # Each in an environment of its own, with torch as in constraints.txt: `make test-lowest PYTHON=python3.11`.
 test-lowest: RESOLUTION = lowest-direct
@@ -46,7 +46,7 @@ test-lowest test-newest:
 	$(VENV)/bin/pip --disable-pip-version-check install -c constraints.txt torch uv
 	$(VENV)/bin/pip list --format=freeze | grep '^torch==' > $(VENV)/torch.txt
 	$(VENV)/bin/uv pip install --python $(VENV) --resolution $(RESOLUTION) -c $(VENV)/torch.txt -e ".[test]"
-	WORKSHOP_PROFILE=ci $(VENV)/bin/python -m pytest --nbval-lax tests notebooks
+	WORKSHOP_PROFILE=ci $(VENV)/bin/python -m pytest --nbval-lax --doctest-modules tests notebooks workshop_utils
 
 audit: $(INSTALLED)
 	$(PY) tools/licences.py

@@ -75,6 +75,14 @@ def test_constraints_pin_every_requirement_within_its_bound():
         assert need.specifier.contains(pins[need.name]), f"constraints.txt does not satisfy {need}"
 
 
+def test_pre_commit_runs_the_same_versions():
+    """What checks a commit is what `make test` checks with."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    revisions = {hook["repo"].rsplit("/", 1)[1].removesuffix("-pre-commit"): hook["rev"].lstrip("v") for hook in hooks}
+    pins = dict(line.split("==") for line in lines("constraints.txt"))
+    assert revisions == {name: pins[name] for name in ("ruff", "nbstripout")}
+
+
 # Citation and version ------------------------------------------------------------------------------
 
 
