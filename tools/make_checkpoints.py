@@ -77,7 +77,7 @@ def redshift_task(network):
     def card():
         test = {"test_set": f"simulate_quasars(5000, {TEST_SEED})"}
         if isinstance(network, CNN) and not number:
-            test["temperature"] = sharpen(network, validation)
+            test["temperature"] = sharpen(network, simulate_quasars(4000, VALIDATION_SEED))
         return test | {"test": score(simulate_quasars(5000, TEST_SEED))}
 
     loss = log_redshift_mse if number else getattr(network, "loss", redshift_loss)
