@@ -53,6 +53,11 @@ def measure_redshift(files):
     ------
     ValueError
         If none of the files can be used; the message gives the first reasons.
+
+    >>> from workshop_utils.sources import real_spectra
+    >>> table = measure_redshift(real_spectra().file[:2])
+    >>> table.z.round(2).tolist()
+    [1.9, 0.3]
     """
     network = redshift_network()
 
@@ -81,6 +86,11 @@ def classify_spectra(files):
     ------
     ValueError
         If none of the files can be used; the message gives the first reasons.
+
+    >>> from workshop_utils.sources import real_spectra
+    >>> table = classify_spectra(real_spectra().file[:2])
+    >>> table.columns.tolist()
+    ['p_quasar', 'p_galaxy', 'problem']
     """
     network, temperature = class_network()
 
@@ -112,6 +122,10 @@ def detect_waves(strain, asd=None):
     StrainError (a ValueError)
         For strain that cannot be used (see `strain.check_strain`), and where a noise spectrum must and cannot be
         measured.
+
+    >>> from workshop_utils.simulate import simulate_strain
+    >>> detect_waves(simulate_strain(2, seed=1).strain).shape
+    (2,)
     """
     strain = check_strain(strain)
     asd, alpha = noise_of(strain) if asd is None else (asd, MEASURED_ALPHA)
@@ -133,6 +147,11 @@ def noise_of(strain, tolerance=0.25):
     asd : (3, 2049) tensor
     alpha : float
         Of the taper to whiten with.
+
+    >>> from workshop_utils.simulate import simulate_strain
+    >>> asd, alpha = noise_of(simulate_strain(2, seed=1, signals=0).strain)
+    >>> asd.shape, alpha == DESIGN_ALPHA  # the design's noise fits
+    (torch.Size([3, 2049]), True)
     """
     frequency = np.linspace(0, 1024, 2049)
     asd = torch.as_tensor(design_asd(frequency), dtype=strain.dtype)
@@ -186,6 +205,11 @@ def read_files(files):
     ------
     ValueError
         If `files` is empty or none of them can be used.
+
+    >>> from workshop_utils.sources import real_spectra
+    >>> spectra, problems = read_files([real_spectra().file[0], 'no_such_file.fits'])
+    >>> len(spectra), (problems == '').tolist()
+    (1, [True, False])
     """
     if isinstance(files, str | os.PathLike):
         files = [files]

@@ -4,7 +4,11 @@ import numpy as np
 
 
 def attempt(function, *args):
-    """What the learner's function returns; the exception, as a value, if it raises one."""
+    """What the learner's function returns; the exception, as a value, if it raises one.
+
+    >>> attempt(lambda x: 1 / x, 0)
+    ZeroDivisionError('division by zero')
+    """
     try:
         return function(*args)
     except Exception as error:
@@ -20,6 +24,9 @@ def is_close(answer, truth, tolerance=1e-6):
         Numbers, sequences, arrays and tensors are compared; all else is not close.
     truth : float or array
     tolerance : float or array
+
+    >>> is_close([1.0, 2.0], [1.0, 2.001], tolerance=0.01), is_close(None, 1.0)
+    (True, False)
     """
     try:
         answer = answer.detach() if hasattr(answer, "detach") else answer  # a tensor that carries a gradient
@@ -42,6 +49,10 @@ def verdict(mistakes, right):
     Returns
     -------
     bool
+
+    >>> verdict([(True, 'too large.'), (False, 'too small.')], 'well done.')
+    Not yet: too large.
+    False
     """
     for made, message in mistakes:
         if made:

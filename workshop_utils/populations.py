@@ -68,12 +68,20 @@ def line_strength(flux, ivar, z, line):
 
 
 def line_strengths(flux, ivar, z):
-    """Table with a column for each of `STRENGTH_LINES` and a row for each spectrum (see `line_strength`)."""
+    """Table with a column for each of `STRENGTH_LINES` and a row for each spectrum (see `line_strength`).
+
+    >>> line_strengths(np.ones((1, 4618)), np.ones((1, 4618)), [2.0]).columns.tolist()
+    ['Lya', 'CIV', 'CIII]', 'MgII', 'Hb', '[OIII]']
+    """
     return pd.DataFrame({line: line_strength(flux, ivar, z, line) for line in STRENGTH_LINES})
 
 
 def percentiles(table, levels=(16, 50, 84)):
-    """Percentiles of each column of a table, NaN left out: a row per column, and n."""
+    """Percentiles of each column of a table, NaN left out: a row per column, and n.
+
+    >>> float(percentiles(pd.DataFrame({'Lya': [1.0, 2.0, 3.0]})).loc['Lya', 50])
+    2.0
+    """
     rows = {name: np.nanpercentile(values, levels) for name, values in table.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(levels)).assign(n=table.notna().sum())
 

@@ -23,26 +23,42 @@ LINES = {
 
 
 def velocity_error(z_found, z_true):
-    """Redshift error as a velocity, c (z_found - z_true) / (1 + z_true), km/s (Rastegarnia et al. 2022)."""
+    """Redshift error as a velocity, c (z_found - z_true) / (1 + z_true), km/s (Rastegarnia et al. 2022).
+
+    >>> round(float(velocity_error(2.02, 2.0)))
+    1999
+    """
     z_found, z_true = np.asarray(z_found, float), np.asarray(z_true, float)
     return LIGHT_SPEED * (z_found - z_true) / (1 + z_true)
 
 
 def binomial_error(share, n):
-    """Standard error of a share measured on n objects; at 0 and 1 that of half an object, not 0."""
+    """Standard error of a share measured on n objects; at 0 and 1 that of half an object, not 0.
+
+    >>> round(float(binomial_error(0.9, 100)), 3)
+    0.03
+    """
     share = np.clip(share, 0.5 / np.maximum(n, 1), 1 - 0.5 / np.maximum(n, 1))
     return np.sqrt(share * (1 - share) / np.maximum(n, 1))
 
 
 def share_within(velocity, limit=6000.0):
-    """Share of velocity errors smaller than `limit` (km/s), and its binomial error. NaN counts as wrong."""
+    """Share of velocity errors smaller than `limit` (km/s), and its binomial error. NaN counts as wrong.
+
+    >>> [round(float(x), 2) for x in share_within([100.0, -200.0, 9000.0, float('nan')])]
+    [0.5, 0.25]
+    """
     right = np.abs(np.asarray(velocity, float)) < limit
     share = float(right.mean())
     return share, float(binomial_error(share, right.size))
 
 
 def redshift_scores(z_found, z_true):
-    """The scores of the course, as a dict: accuracy_6000, accuracy_12000 (shares), median_dv, bias (km/s), n."""
+    """The scores of the course, as a dict: accuracy_6000, accuracy_12000 (shares), median_dv, bias (km/s), n.
+
+    >>> redshift_scores([2.0, 1.5], [2.01, 1.0])['accuracy_6000']
+    0.5
+    """
     dv = velocity_error(z_found, z_true)
     good = dv[np.isfinite(dv)]
     accuracy, error = share_within(dv)
@@ -63,6 +79,9 @@ def accuracy_by(values, velocity, edges, limit=6000.0):
     -------
     pandas.DataFrame
         low, high (the bin's edges), n, share, error; empty bins are left out.
+
+    >>> accuracy_by([1, 1, 5], [100.0, 9000.0, 100.0], [0, 2, 10])[['n', 'share']].values.tolist()
+    [[2.0, 0.5], [1.0, 1.0]]
     """
     values, velocity = np.asarray(values, float), np.asarray(velocity, float)
     rows = []
@@ -82,6 +101,9 @@ def confused_lines(z_found, z_true, tolerance=0.02):
     -------
     list of str
         "MgII taken for CIII]", or "" where no pair explains the redshift to within `tolerance` (a fraction).
+
+    >>> confused_lines([1.93], [1.0])  # Mg II of z = 1 was taken for C III] of z = 1.93
+    ['MgII taken for CIII]']
     """
     names, rest = list(LINES), np.array(list(LINES.values()))
     answers = []
@@ -94,7 +116,11 @@ def confused_lines(z_found, z_true, tolerance=0.02):
 
 
 def interval_coverage(z_low, z_high, z_true):
-    """Share of true redshifts inside their intervals, and its binomial error: 0.68 for honest 68 % intervals."""
+    """Share of true redshifts inside their intervals, and its binomial error: 0.68 for honest 68 % intervals.
+
+    >>> round(float(interval_coverage([1.0, 1.0], [2.0, 2.0], [1.5, 2.5])[0]), 2)
+    0.5
+    """
     z_true = np.asarray(z_true, float)
     inside = (np.asarray(z_low, float) <= z_true) & (z_true <= np.asarray(z_high, float))
     return float(inside.mean()), float(binomial_error(inside.mean(), inside.size))
@@ -116,6 +142,9 @@ def purity_completeness(p, truth, threshold=0.5):
         Share of the sample that is of the class; NaN for an empty sample.
     completeness : float
         Share of the class that is in the sample; NaN where there is none of the class.
+
+    >>> [round(float(x), 2) for x in purity_completeness([0.9, 0.8, 0.3], [True, False, True])]
+    [0.5, 0.5]
     """
     chosen, truth = np.asarray(p, float) > threshold, np.asarray(truth, bool)
     found = np.sum(chosen & truth)
@@ -131,6 +160,9 @@ def roc_curve(p, truth):
         Share of the other class, and of the class looked for, above each threshold, from (0, 0) to (1, 1).
     threshold : array
         Falling, one for each different value of `p`, with infinity before them.
+
+    >>> [x.tolist() for x in roc_curve([0.9, 0.1], [True, False])[:2]]
+    [[0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
     """
     p, truth = np.asarray(p, float), np.asarray(truth, bool)
     order = np.argsort(-p, kind="stable")
@@ -140,13 +172,21 @@ def roc_curve(p, truth):
 
 
 def area_under_curve(p, truth):
-    """Area under the ROC curve: how often an object of the class has a higher `p` than one that is not of it."""
+    """Area under the ROC curve: how often an object of the class has a higher `p` than one that is not of it.
+
+    >>> area_under_curve([0.9, 0.4, 0.6, 0.1], [True, True, False, False])
+    0.75
+    """
     false, true, _ = roc_curve(p, truth)
     return float(np.sum(np.diff(false) * (true[1:] + true[:-1]) / 2))
 
 
 def auc_with_error(p, truth):
-    """Area under the ROC curve and its standard error (DeLong et al. 1988, 10.2307/2531595)."""
+    """Area under the ROC curve and its standard error (DeLong et al. 1988, 10.2307/2531595).
+
+    >>> auc_with_error([0.9, 0.4, 0.6, 0.1], [True, True, False, False])[0]
+    0.75
+    """
     difference, error = auc_difference(p, np.zeros(len(truth)), truth)
     return 0.5 + difference, error  # answering 0 to everything has the area 0.5
 
@@ -166,6 +206,9 @@ def auc_difference(p, other, truth):
     -------
     difference, error : floats
         The error after DeLong et al. (1988), 10.2307/2531595: from the scatter of each object's own share in the area.
+
+    >>> auc_difference([0.9, 0.4, 0.6, 0.1], [0.9, 0.8, 0.6, 0.1], [True, True, False, False])[0]
+    -0.25
     """
     truth = np.asarray(truth, bool)
     found, refused = (a - b for a, b in zip(_placements(p, truth), _placements(other, truth), strict=True))
@@ -192,6 +235,9 @@ def calibration_table(p, truth, bins=10):
     -------
     pandas.DataFrame
         A row per bin that is not empty: confidence (mean p), share (that is of the class), error, n.
+
+    >>> calibration_table([0.1, 0.9, 0.9], [False, True, True], bins=2).n.tolist()
+    [1, 2]
     """
     p, truth = np.asarray(p, float), np.asarray(truth, bool)
     bin_number = np.minimum((p * bins).astype(int), bins - 1)
@@ -204,13 +250,20 @@ def expected_calibration_error(p, truth, bins=10):
     """Mean distance between promise and outcome over the bins of `calibration_table`, weighted by their objects.
 
     Guo et al. (2017), Eq. 3, for the probability of one class.
+
+    >>> round(float(expected_calibration_error([0.9, 0.9], [True, False])), 2)
+    0.4
     """
     table = calibration_table(p, truth, bins)
     return float(np.average(np.abs(table.confidence - table.share), weights=table.n))
 
 
 def temper(log_p, temperature):
-    """Probabilities (n, class) from their logarithms divided by a temperature: above 1 they become less sure."""
+    """Probabilities (n, class) from their logarithms divided by a temperature: above 1 they become less sure.
+
+    >>> temper([[-0.1, -2.35]], 2.0).round(2).tolist()
+    [[0.75, 0.25]]
+    """
     scaled = np.asarray(log_p, float) / temperature
     scaled = np.exp(scaled - scaled.max(1, keepdims=True))
     return scaled / scaled.sum(1, keepdims=True)
@@ -224,6 +277,11 @@ def fit_temperature(log_p, label):
     log_p : (n, class) array
         Logarithms of probabilities, of spectra that the network was not trained on.
     label : (n,) int array
+
+    >>> import torch
+    >>> log_p = torch.log_softmax(torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0]]), 1)
+    >>> fit_temperature(log_p, torch.tensor([0, 1, 1])) > 1  # one of three wrong: it was too sure
+    True
     """
     rows = np.arange(len(label))
 
@@ -242,6 +300,9 @@ def class_scores(p, truth):
 
     accuracy (with its error), balanced_accuracy (mean over the two classes), auc, purity, completeness,
     calibration_error, n.
+
+    >>> round(class_scores([0.9, 0.2, 0.6], [True, False, False])['accuracy'], 2)
+    0.67
     """
     p, truth = np.asarray(p, float), np.asarray(truth, bool)
     right = (p > 0.5) == truth
@@ -267,6 +328,8 @@ def record_results(section, values):
         Such as "redshift_cnn".
     values : dict
         Numbers and strings.
+
+    >>> record_results('example', {'n': 1})  # without WORKSHOP_RESULTS nothing is written
     """
     if not os.environ.get("WORKSHOP_RESULTS"):
         return

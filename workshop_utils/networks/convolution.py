@@ -92,7 +92,11 @@ def interleave(x, stride):
 
 
 def fast_length(n):
-    """Smallest length >= n whose only prime factors are 2, 3 and 5: the Fourier transform is fast there."""
+    """Smallest length >= n whose only prime factors are 2, 3 and 5: the Fourier transform is fast there.
+
+    >>> fast_length(4097)
+    4320
+    """
     while True:
         rest = n
         for prime in (2, 3, 5):
@@ -104,7 +108,11 @@ def fast_length(n):
 
 
 class PairMax(nn.Module):
-    """Pooling: the larger of every two neighbours, as nn.MaxPool1d(2), in a third of its time on a CPU."""
+    """Pooling: the larger of every two neighbours, as nn.MaxPool1d(2), in a third of its time on a CPU.
+
+    >>> PairMax()(torch.tensor([[[1.0, 3.0, 2.0, 0.0]]]))
+    tensor([[[3., 2.]]])
+    """
 
     def forward(self, x: Float[Tensor, "batch channel position"]) -> Float[Tensor, "batch channel half"]:
         return LargerNeighbour.apply(x)

@@ -22,6 +22,9 @@ def whitened_templates(n):
     -------
     tensor, shape (n, 3, 960), complex64
         For each detector, h(f) / asd(f) at 20, 20.5 ... 499.5 Hz, the squares summing to 1; the merger is at time 0.
+
+    >>> len(whitened_templates(2))
+    2
     """
     frequency = np.arange(LOW, HIGH, SAMPLE_RATE / N_SAMPLES)
     h = waveforms(frequency, slice(n), longest=1.5)[:, None] / design_asd(frequency)
@@ -45,6 +48,9 @@ def matched_filter(
     (n, k, 3, 1024) complex64
         At merger times 0, 1/512 s ... The absolute value is the S/N; in noise alone real and imaginary part are
         standard normal. (Allen et al. 2012, PRD 85, 122006, Eqs. 4.2-4.4.)
+
+    >>> matched_filter(torch.zeros(1, 3, 4096), whitened_templates(2)).shape
+    torch.Size([1, 2, 3, 1024])
     """
     first, time = round(LOW * N_SAMPLES / SAMPLE_RATE), N_SAMPLES * FILTER_RATE // SAMPLE_RATE
     waves = torch.fft.rfft(white)[..., first : first + templates.shape[-1]]
@@ -58,6 +64,9 @@ def coincident_snr(
     """Squared S/N of the detectors at (nearly) the same time: the highest within the light's travel time from H1.
 
     One step is two samples of the filter's output, 1/256 s, of the times between `search` (s).
+
+    >>> coincident_snr(torch.zeros(1, 2, 3, 4096, dtype=torch.complex64)).shape
+    torch.Size([1, 2, 179, 3])
     """
     start, stop = (round(FILTER_RATE * t) for t in search)
     snr = snr[..., start:stop]
@@ -67,13 +76,21 @@ def coincident_snr(
 
 
 def filtered(white, templates):
-    """`coincident_snr` of the `matched_filter`; on a CPU a few samples at a time, for what lies between is large."""
+    """`coincident_snr` of the `matched_filter`; on a CPU a few samples at a time, for what lies between is large.
+
+    >>> filtered(torch.zeros(1, 3, 4096), whitened_templates(2)).shape
+    torch.Size([1, 2, 179, 3])
+    """
     parts = white.split(4 if white.device.type == "cpu" else 32)
     return torch.cat([coincident_snr(matched_filter(part, templates)) for part in parts])
 
 
 def matched_filter_snr(white: Float[Tensor, "batch detector sample"], n_templates=128, batch=32):
-    """The yardstick: highest network S/N (n,) over all templates and times, the root of the sum of their squares."""
+    """The yardstick: highest network S/N (n,) over all templates and times, the root of the sum of their squares.
+
+    >>> matched_filter_snr(torch.zeros(2, 3, 4096), n_templates=2)
+    tensor([0., 0.])
+    """
     templates = whitened_templates(n_templates).to(white.device)
     return torch.cat([filtered(part, templates).sum(-1).amax((1, 2)).sqrt() for part in white.split(batch)])
 
@@ -92,6 +109,9 @@ class MatchedFilterNetwork(nn.Module):
         How many of the bank.
     hidden : int
         Neurons in the hidden layer.
+
+    >>> sum(p.numel() for p in MatchedFilterNetwork().parameters())
+    344
     """
 
     def __init__(self, templates=64, hidden=16):
@@ -119,5 +139,9 @@ class MatchedFilterNetwork(nn.Module):
 
 
 def detection_loss(output, signal):
-    """Cross entropy of the logarithm of odds (n, 1) and the truth (n,), 1 for a signal and 0 for noise."""
+    """Cross entropy of the logarithm of odds (n, 1) and the truth (n,), 1 for a signal and 0 for noise.
+
+    >>> round(float(detection_loss(torch.zeros(2, 1), torch.tensor([0.0, 1.0]))), 2)  # even odds cost ln(2)
+    0.69
+    """
     return nn.functional.binary_cross_entropy_with_logits(output[:, 0], signal)

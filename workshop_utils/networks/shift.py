@@ -24,6 +24,9 @@ class ShiftNetwork(nn.Module):
         Pixels of the spectrum averaged into one bin; a shift is a whole number of bins.
     z_max : float
         Highest redshift.
+
+    >>> ShiftNetwork()(torch.zeros(2, 1, 4618)).shape
+    torch.Size([2, 2033])
     """
 
     def __init__(self, width=16, bin_pixels=4, z_max=Z_MAX, kernel=31):

@@ -97,6 +97,9 @@ def simulate_strain(n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merge
     Returns
     -------
     Strain
+
+    >>> simulate_strain(2, seed=1).strain.shape
+    torch.Size([2, 3, 4096])
     """
     rng = generator(seed, device)
     chunk = chunk if rng.device.type == "cpu" else max(chunk, 1024)

@@ -68,6 +68,11 @@ def write_kaggle(path, n, kind="quasar", seed=0, block=1024):
     -------
     str or Path
         `path`, as given.
+
+    >>> import tempfile
+    >>> path = write_kaggle(Path(tempfile.mkdtemp()) / 'k.h5', 4)
+    >>> path.name
+    'k.h5'
     """
     rng, random = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     draw, simulate = {

@@ -136,6 +136,9 @@ def simulate_galaxies(n, seed, device="cpu", z=None, ln_sn=None, partial=None, c
     -------
     Galaxies
         Redshifts are rounded to whole pixels (69 km/s), because a redshift here is a shift.
+
+    >>> simulate_galaxies(2, seed=1, z=[0.1, 0.3]).flux.shape
+    torch.Size([2, 4618])
     """
     rng = generator(seed, device)
     z = draw_redshifts(n, rng) if z is None else check_redshifts(z, n, Z_MAX, rng)

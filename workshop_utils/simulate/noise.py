@@ -75,6 +75,10 @@ def add_noise(flux, rng, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15):
     -----
     The noise level of a BOSS exposure is given, so the flux is scaled until the median S/N is the one drawn. Noise is
     the sky's (curve and spikes) plus the object's own photons (a term in proportion to the flux).
+
+    >>> flux, ivar, sn = add_noise(torch.ones(1, 4618), torch.Generator().manual_seed(1), ln_sn=(2.0, 0.0), partial=0.0)
+    >>> flux.shape, 5 < float(sn[0]) < 10
+    (torch.Size([1, 4618]), True)
     """
     n, device = len(flux), flux.device
     flux *= calibration_error(n, rng)

@@ -134,6 +134,10 @@ def simulate_quasars(
     -------
     Quasars
         Redshifts are rounded to whole pixels (69 km/s), because a redshift here is a shift.
+
+    >>> quasars = simulate_quasars(2, seed=1, z=[1.0, 2.0])
+    >>> quasars.flux.shape, quasars.z.round(decimals=2).tolist()
+    (torch.Size([2, 4618]), [1.0, 2.0])
     """
     rng = generator(seed, device)
     z = draw_redshifts(n, rng, flat) if z is None else check_redshifts(z, n, Z_MAX, rng)
@@ -141,7 +145,11 @@ def simulate_quasars(
 
 
 def draw_redshifts(n, rng, flat=0.0):
-    """Redshifts (n,) as in DR16Q, a share `flat` of them uniform in log(1 + z) up to 5.5."""
+    """Redshifts (n,) as in DR16Q, a share `flat` of them uniform in log(1 + z) up to 5.5.
+
+    >>> 1 < float(draw_redshifts(1000, torch.Generator().manual_seed(1)).median()) < 2
+    True
+    """
     counts = torch.tensor(REDSHIFT_COUNTS, dtype=torch.float32, device=rng.device)
     bins = torch.multinomial(counts, n, replacement=True, generator=rng)
     z = 0.25 * (bins + uniform(rng, n))
@@ -212,7 +220,11 @@ def balmer_continuum():
 
 
 def draw_amplitudes(z, rng):
-    """Amplitudes (n, row) of `basis`: each quasar has its own line strengths, widths and velocities."""
+    """Amplitudes (n, row) of `basis`: each quasar has its own line strengths, widths and velocities.
+
+    >>> draw_amplitudes(torch.tensor([2.0]), torch.Generator().manual_seed(1)).shape[0]
+    1
+    """
     n, device = len(z), rng.device
     table = torch.tensor([line[2:] for line in BROAD_LINES], dtype=torch.float32, device=device)
     velocity, velocity_scatter, strength_scatter = table[:, 2], table[:, 3], table[:, 4]
@@ -245,6 +257,9 @@ def continuum(log_rest, rng, n):
     """Power laws (n, pixel) that bend at 1,000 and 5,000 A, each slope with its scatter; 1 at 2,500 A.
 
     `log_rest` (pixel,) is ln(rest wavelength / A).
+
+    >>> continuum(torch.log(torch.tensor([1200.0, 2500.0])), torch.Generator().manual_seed(1), 3).shape
+    torch.Size([3, 2])
     """
     x = log_rest - np.log(2500.0)
     slope = SLOPE + 0.35 * normal(rng, n, 1)
@@ -274,7 +289,13 @@ def host_templates():
 
 
 def absorb_outflow(flux, log_rest, rng, share=0.13):
-    """Broad absorption (in place): a wind of 3,000-25,000 km/s seen in C IV, Si IV, N V, O VI and, in some, Mg II."""
+    """Broad absorption (in place): a wind of 3,000-25,000 km/s seen in C IV, Si IV, N V, O VI and, in some, Mg II.
+
+    >>> flux = torch.ones(1, 4618)
+    >>> absorb_outflow(flux, torch.linspace(7.0, 8.0, 4618)[None], torch.Generator().manual_seed(2), share=1)
+    >>> bool(flux.min() < 0.9)
+    True
+    """
     rows = torch.nonzero(uniform(rng, len(flux)) < share)[:, 0]
     if len(rows) == 0:
         return
@@ -320,6 +341,12 @@ def absorb_forest(flux, log_rest, z, rng):
     """Neutral hydrogen on the way (in place): Lyman-alpha and -beta forest, damped systems, Lyman limit.
 
     The mean depth of the forest grows as (1 + z)^3.18; around it every cloud has its own (`forest_depth`).
+
+    >>> flux = torch.ones(1, 4618)
+    >>> log_rest = torch.linspace(7.0, 8.0, 4618)[None]  # 1,097 to 2,981 A
+    >>> absorb_forest(flux, log_rest, torch.tensor([2.5]), torch.Generator().manual_seed(1))
+    >>> bool(flux[0, 0] < 1), bool(flux[0, -1] == 1)  # blueward of Lyman alpha, redward of it
+    (True, True)
     """
     in_view = (1 + z) * 1216 > 10 ** LOGLAM[0]
     if not in_view.any():
@@ -353,7 +380,13 @@ def _absorb_systems(flux, x, rng):
 
 
 def redden(flux, log_rest, rng):
-    """Dust in the quasar (SMC-like, Richards et al. 2003: A = 1.39 E(B-V) lambda^-1.2, lambda in micron), in place."""
+    """Dust in the quasar (SMC-like, Richards et al. 2003: A = 1.39 E(B-V) lambda^-1.2, lambda in micron), in place.
+
+    >>> flux = torch.ones(200, 2)
+    >>> redden(flux, torch.log(torch.tensor([[1500.0, 5000.0]])).expand(200, 2), torch.Generator().manual_seed(1))
+    >>> bool((flux[:, 0] <= flux[:, 1]).all())  # blue light suffers more
+    True
+    """
     excess = -0.03 * torch.log1p(-uniform(rng, len(flux), 1)) * (1 + 4 * (uniform(rng, len(flux), 1) < 0.1))
     micron = (log_rest - np.log(1e4)).mul_(-1.2).exp_()
     flux *= micron.mul_(-0.921 * 1.39 * excess).exp_()  # 0.921 = ln(10) / 2.5 turns magnitudes into a factor

@@ -37,7 +37,11 @@ def _temporary_folder():
 
 
 def shipped(name):
-    """Path of a file that comes with the course, such as "checkpoints/redshift_cnn.safetensors"."""
+    """Path of a file that comes with the course, such as "checkpoints/redshift_cnn.safetensors".
+
+    >>> shipped('checkpoints/redshift_shift.json').name
+    'redshift_shift.json'
+    """
     path = DATA / name
     if not path.exists():
         raise FileNotFoundError(
@@ -64,6 +68,9 @@ def find_data(name, folder=None):
     ------
     FileNotFoundError
         The message lists the folders searched.
+
+    >>> find_data('checkpoints').name
+    'checkpoints'
     """
     kaggle = [place for depth in ("*", "datasets/*/*", "competitions/*") for place in sorted(KAGGLE_INPUT.glob(depth))]
     places = [folder, os.environ.get("WORKSHOP_DATA"), *kaggle, DATA, cache_folder()]

@@ -42,6 +42,10 @@ def real_spectra(classes=("QSO",), folder=None):
     ValueError, FileNotFoundError
         Where the table is damaged or missing; the message names it and says what to do. Where spectra of it are
         missing, a warning does, and the others are listed.
+
+    >>> table = real_spectra(('QSO', 'SKY'))
+    >>> table.columns.tolist()
+    ['file', 'plate_mjd_fiber', 'class', 'z', 'z_source', 'sn_median', 'faint_ten']
     """
     path = _real("labels.csv")
     listed = read_labels(path, REMEDY).reindex(columns=COLUMNS)

@@ -43,6 +43,10 @@ def standardise(flux):
     Returns
     -------
     The same type, shape and device; float32 unless the input is float64. A constant spectrum becomes zeros.
+
+    >>> x = standardise(5 + 2 * np.random.default_rng(1).normal(size=4618))
+    >>> round(float(abs(x.mean())), 3), round(float(x.std()), 3)
+    (0.0, 1.0)
     """
     if not torch.is_tensor(flux):
         flux = np.asarray(flux)

@@ -138,6 +138,9 @@ def split_by_thing(thing_id, test_share=0.1, seed=2022):
     Returns
     -------
     boolean array, shape (n,), True for the test set
+
+    >>> split_by_thing(np.array([7, 8, 7]), test_share=1.0).tolist()
+    [True, True, True]
     """
     thing_id = np.asarray(thing_id, np.int64)
     objects = np.where(thing_id > 0, thing_id, -1 - np.arange(len(thing_id))).astype(np.uint64)

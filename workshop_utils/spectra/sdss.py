@@ -34,6 +34,11 @@ def read_sdss(path):
     ------
     SpectrumError
         Where the file is missing, no FITS file, cut short, without these columns or without usable pixels.
+
+    >>> from workshop_utils.sources import real_spectra
+    >>> spectrum = read_sdss(real_spectra().file[0])
+    >>> spectrum.flux.shape, spectrum.kind
+    ((4618,), 'QSO')
     """
     coadd, row = read_tables(Path(path))
     try:

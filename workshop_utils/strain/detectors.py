@@ -102,6 +102,9 @@ def design_asd(frequency):
     -------
     float64 array, shape (3, n), in strain/sqrt(Hz)
         Keep to this root: the power, 1e-47, is less than the smallest float32.
+
+    >>> design_asd(np.array([100.0])).shape
+    (3, 1)
     """
     table = _design_table()
     x = np.log(np.maximum(frequency, NOISE_START))

@@ -32,6 +32,9 @@ def measure_asd(strain, segment=N_SAMPLES, average="median", window=None):
     Returns
     -------
     tensor, shape (detectors, segment // 2 + 1), in strain/sqrt(Hz), at 0 ... 1,024 Hz
+
+    >>> measure_asd(torch.randn(3, 16384, generator=torch.Generator().manual_seed(1))).shape
+    torch.Size([3, 2049])
     """
     strain = _tensor(strain)
     if strain.dim() < 2 or strain.shape[-1] < segment:
@@ -56,14 +59,22 @@ def _tensor(strain):
 
 
 def tukey(n, alpha=0.1, dtype=torch.float32, device=None):
-    """Tukey window: 1 in the middle, falling to 0 as a cosine in the outer ``alpha / 2`` at either end; shape (n,)."""
+    """Tukey window: 1 in the middle, falling to 0 as a cosine in the outer ``alpha / 2`` at either end; shape (n,).
+
+    >>> tukey(5, alpha=1.0).tolist()
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
     edge = torch.arange(n, dtype=dtype, device=device)
     edge = torch.minimum(edge, edge.flip(0)) / max(alpha * (n - 1) / 2, 1e-6)
     return 0.5 - 0.5 * torch.cos(math.pi * edge.clamp(max=1))
 
 
 def band(frequency, low=LOW, high=HIGH, order=8):
-    """Gain of a Butterworth band-pass, between 0 and 1; 0.71 at ``low`` and ``high``; same shape as ``frequency``."""
+    """Gain of a Butterworth band-pass, between 0 and 1; 0.71 at ``low`` and ``high``; same shape as ``frequency``.
+
+    >>> [round(x, 2) for x in band(torch.tensor([1.0, 100.0, 1000.0])).tolist()]
+    [0.0, 1.0, 0.0]
+    """
     below = (low / frequency.clamp(min=1e-3)) ** (2 * order)
     above = (frequency / high) ** (2 * order)
     return ((1 + below) * (1 + above)) ** -0.5
@@ -87,6 +98,9 @@ def band_pass(strain, low=LOW, high=HIGH, order=8):
     Returns
     -------
     tensor of the same shape
+
+    >>> band_pass(torch.ones(1, 3, 4096, dtype=torch.float64)).abs().max() < 1e-6  # nothing at 0 Hz
+    tensor(True)
     """
     strain = _tensor(strain)
     gain = band(_frequency(strain), low, high, order)
@@ -114,6 +128,10 @@ def whiten(strain, asd=None, low=LOW, high=HIGH, alpha=0.1):
     Returns
     -------
     tensor of the same shape, in units of the noise's standard deviation; zeros stay zeros
+
+    >>> from workshop_utils.simulate import simulate_strain
+    >>> whiten(simulate_strain(1, seed=1, signals=0).strain).shape
+    torch.Size([1, 3, 4096])
     """
     strain = _tensor(strain)
     n = strain.shape[-1]
@@ -144,6 +162,9 @@ def windows(strain, step=0.125):
     windows : tensor, shape (n_windows, 3, 4096)
     start : tensor, shape (n_windows,)
         Of each window after the record's first sample, in s.
+
+    >>> windows(torch.zeros(3, 8192), step=1.0)[0].shape
+    torch.Size([3, 3, 4096])
     """
     strain = _tensor(strain)
     samples = round(step * SAMPLE_RATE)
@@ -172,6 +193,10 @@ def check_strain(strain):
     ------
     StrainError
         For other shapes and types, values that are not finite or too large for strain, and samples that are zero.
+
+    >>> from workshop_utils.simulate import simulate_strain
+    >>> check_strain(simulate_strain(1, seed=1).strain[0].numpy()).shape
+    torch.Size([1, 3, 4096])
     """
     if not torch.is_tensor(strain):
         strain = np.asarray(strain)

@@ -38,6 +38,11 @@ def read_gwosc(path):
     ------
     StrainError
         Where the file is missing or damaged, holds gaps or bad data, or is sampled too slowly.
+
+    >>> from workshop_utils.sources import real_strain
+    >>> record = read_gwosc(real_strain('GW150914')[0][0])
+    >>> record.detector, len(record.strain)
+    ('H1', 65536)
     """
     if not Path(path).is_file():
         raise StrainError(f"{path}: this file does not exist; {remedy(path, 'get it from gwosc.org')}.")

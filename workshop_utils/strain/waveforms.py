@@ -23,6 +23,9 @@ def waveforms(frequency, rows=slice(None), longest=None):
 
     Only the shape matters: the highest amplitude is 1. `longest` leaves out what is more than so many seconds before
     the merger: the time at which a frequency arrives is the slope of its phase.
+
+    >>> waveforms(np.array([50.0, 100.0]), rows=slice(3)).shape
+    (3, 2)
     """
     bank = waveform_bank()
     log_amplitude, phase = (

@@ -23,6 +23,10 @@ def quasar_batches(batch_size, seed, device="cpu", flat=0.15):
     -------
     function
         step -> (spectra (batch, 1, 4618) standardised, redshifts (batch,)).
+
+    >>> spectra, z = quasar_batches(4, seed=1)(0)
+    >>> spectra.shape, z.shape
+    (torch.Size([4, 1, 4618]), torch.Size([4]))
     """
 
     def simulate(rng):
@@ -50,6 +54,10 @@ def simulate_classes(n, seed, device="cpu"):
     flux : (n, 4618) float32
     label : (n,) int64
         Index in `CLASSES`: 0 quasar, 1 galaxy.
+
+    >>> flux, label = simulate_classes(4, seed=1)
+    >>> flux.shape, sorted(label.tolist())
+    (torch.Size([4, 4618]), [0, 0, 1, 1])
     """
     rng = generator(seed, device)
     quasars = simulate_quasars(n - n // 2, rng, device, flat=0.3, ln_sn=CLASS_LN_SN, partial=CLASS_PARTIAL)
@@ -60,7 +68,12 @@ def simulate_classes(n, seed, device="cpu"):
 
 
 def class_batches(batch_size, seed, device="cpu"):
-    """Endless fresh quasars and galaxies for `train`, as `quasar_batches`: step -> (spectra, labels of `CLASSES`)."""
+    """Endless fresh quasars and galaxies for `train`, as `quasar_batches`: step -> (spectra, labels of `CLASSES`).
+
+    >>> spectra, label = class_batches(4, seed=1)(0)
+    >>> spectra.shape, label.shape
+    (torch.Size([4, 1, 4618]), torch.Size([4]))
+    """
 
     def simulate(rng):
         flux, label = simulate_classes(batch_size, rng, device)
@@ -73,6 +86,10 @@ def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
     """Endless fresh samples of strain for `train`, as `quasar_batches`: step -> (strain (n, 3, 4096), signal (n,)).
 
     `prepare` is what is done to the strain before the network sees it. In a share `off` a detector does not run.
+
+    >>> strain, signal = strain_batches(2, seed=1)(0)
+    >>> strain.shape, signal.shape
+    (torch.Size([2, 3, 4096]), torch.Size([2]))
     """
 
     def simulate(rng):
@@ -92,6 +109,9 @@ def batch_seed(seed, step):
     """Seed of a training batch: unlike any other batch's, and from 2**31 up, where no test set's seed may lie.
 
     Torch's generator on the CPU looks at the lowest 32 bits of a seed only: 11 bits are the training's, 20 the batch's.
+
+    >>> batch_seed(1, 0) != batch_seed(1, 1), batch_seed(1, 0) >= 2**31
+    (True, True)
     """
     if not 1 <= seed < 2**11 or not 0 <= step < 2**20:
         raise ValueError(f"seed {seed}, batch {step}: training seeds are 1 to 2047, batches less than 1,048,576.")
@@ -108,6 +128,10 @@ def dataset_batches(inputs, targets, batch_size, seed, rows=None):
     batch_size, seed : int
     rows : integer array, optional
         Train on these rows only.
+
+    >>> batches = dataset_batches(torch.arange(4.0), torch.arange(4), 2, seed=1)
+    >>> sorted(batches(0)[1].tolist() + batches(1)[1].tolist())  # an epoch: each once
+    [0, 1, 2, 3]
     """
     rows = torch.arange(len(inputs)) if rows is None else torch.as_tensor(rows)
     per_epoch = len(rows) // batch_size

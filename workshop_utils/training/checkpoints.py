@@ -39,7 +39,14 @@ def load_state(path, network, optimiser):
 
 
 def save_checkpoint(network, path, card):
-    """Write a trained network as safetensors, with its card (a JSON-able dict) inside and beside it as .json."""
+    """Write a trained network as safetensors, with its card (a JSON-able dict) inside and beside it as .json.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / 'line.safetensors'
+    >>> save_checkpoint(torch.nn.Linear(1, 1), path, {'seed': 1})
+    >>> sorted(file.name for file in path.parent.iterdir())
+    ['line.json', 'line.safetensors']
+    """
     path = Path(path)
     card = {**card, "parameters": sum(p.numel() for p in network.parameters()), "torch": torch.__version__}
     _write(path, network.state_dict(), {"card": json.dumps(card)})
@@ -54,6 +61,12 @@ def load_checkpoint(network, path):
     FileNotFoundError, ValueError
         If there is no such file, it is not safetensors, or it holds a network of another shape, or values that are not
         finite. The network then keeps the weights it had.
+
+    >>> from workshop_utils.networks import ShiftNetwork
+    >>> from workshop_utils.sources import shipped
+    >>> card = load_checkpoint(ShiftNetwork(), shipped('checkpoints/redshift_shift.safetensors'))
+    >>> card['network']
+    'ShiftNetwork'
     """
     tensors, metadata = _read(path)
     card = _json(metadata.get("card", "{}"), path)

@@ -76,6 +76,14 @@ def train(
     Stopping by hand (Ctrl-C, or the notebook's stop button) ends the training after the batch at hand; the network
     keeps what it has learned. (Several processes end with an error, and a new call goes on from the checkpoint.) A
     checkpoint that cannot be written is a warning: nothing that was learned is lost by it.
+
+    >>> line = torch.nn.Linear(1, 1)
+    >>> batches = lambda step: (torch.ones(2, 1), torch.ones(2, 1))
+    >>> import contextlib, io
+    >>> with contextlib.redirect_stdout(io.StringIO()):  # no progress bar
+    ...     history = train(line, batches, torch.nn.functional.mse_loss, steps=4, every=2)
+    >>> history.step.tolist()
+    [2, 4]
     """
     network.to(accelerator.device if accelerator else device or next(network.parameters()).device)
     optimiser = torch.optim.Adam(network.parameters())
@@ -133,7 +141,11 @@ def train(
 
 
 def predict(network, inputs, batch=128):
-    """The network's answers (n, ...) to many inputs (n, ...), on the CPU: evaluation mode, no gradients, in batches."""
+    """The network's answers (n, ...) to many inputs (n, ...), on the CPU: evaluation mode, no gradients, in batches.
+
+    >>> predict(torch.nn.Linear(2, 1), torch.zeros(5, 2)).shape
+    torch.Size([5, 1])
+    """
     device = next(network.parameters()).device
     network.eval()
     with torch.no_grad():
@@ -169,6 +181,12 @@ def train_step(network, batch, loss, optimiser, bf16=False, backward=torch.Tenso
     """Forward, loss, back-propagate, update (Fig. 3 of the paper), on the network's device; returns the loss.
 
     The loss stays on the device: to look at it would make a GPU wait at every step.
+
+    >>> network = torch.nn.Linear(1, 1)
+    >>> optimiser = torch.optim.Adam(network.parameters())
+    >>> loss = train_step(network, (torch.ones(2, 1), torch.ones(2, 1)), torch.nn.functional.mse_loss, optimiser)
+    >>> loss.shape
+    torch.Size([])
     """
     device = next(network.parameters()).device
     inputs, targets = (part.to(device, non_blocking=True) for part in batch)
@@ -189,7 +207,11 @@ def all_reduce_mean(numbers, accelerator):
 
 
 def schedule(progress, warmup=0.05):
-    """Learning rate relative to its highest value: a linear warm-up, then half a cosine down to 0."""
+    """Learning rate relative to its highest value: a linear warm-up, then half a cosine down to 0.
+
+    >>> [round(float(schedule(x)), 2) for x in (0.05, 0.5, 1.0)]
+    [0.99, 0.5, 0.0]
+    """
     return min(1, (progress + 1e-3) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1, progress)))
 
 

@@ -81,6 +81,9 @@ def profile():
     ------
     ValueError
         If WORKSHOP_PROFILE names none of ci, laptop, gpu.
+
+    >>> sorted(PROFILES), 'batch' in profile()
+    (['ci', 'gpu', 'laptop'], True)
     """
     name = os.environ.get("WORKSHOP_PROFILE") or ("gpu" if torch.cuda.is_available() else "laptop")
     if name not in PROFILES:
@@ -95,6 +98,9 @@ def best_device():
     ------
     ValueError
         If WORKSHOP_DEVICE names a device that torch does not know or that is not there.
+
+    >>> best_device().type in ('cpu', 'cuda', 'mps')
+    True
     """
     if name := os.environ.get("WORKSHOP_DEVICE"):
         try:
