@@ -11,7 +11,7 @@ import workshop_utils
 PACKAGE = pathlib.Path(workshop_utils.__file__).resolve().parent
 # A wing imports from those in the rows above it; those in one row do not know each other.
 ROWS = [
-    "sources",
+    "sources shapes",
     "spectra",
     "strain populations",
     "scores",

@@ -1,9 +1,9 @@
 """The paper's convolutional network (its Fig. 5), its loss and its start."""
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
+from ..shapes import Channels, Outputs
 from ..spectra import N_PIXELS
 from .convolution import LongConv1d, PairMax
 from .redshifts import REDSHIFT_BINS
@@ -58,7 +58,7 @@ class CNN(nn.Module):
         if outputs == 1:
             nn.init.normal_(self.layers[-1].weight)  # its inputs sum to 1: weights of size 1 spread the first answers
 
-    def forward(self, x: Float[Tensor, "batch channel pixel"]) -> Float[Tensor, "batch output"]:
+    def forward(self, x: Channels) -> Outputs:
         return self.layers(x)
 
 

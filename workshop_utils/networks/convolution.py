@@ -1,8 +1,9 @@
 """Layers: a convolution that is fast for long kernels, and pooling."""
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
+
+from ..shapes import AnyChannels, Channels, Features
 
 
 class LongConv1d(nn.Conv1d):
@@ -15,7 +16,7 @@ class LongConv1d(nn.Conv1d):
 
     GAIN = 100  # taps per tap's worth of Fourier transforms, see `by_fourier`; measured on a CPU
 
-    def forward(self, x: Float[Tensor, "*batch channel pixel"]) -> Float[Tensor, "*batch out position"]:
+    def forward(self, x: AnyChannels) -> Features:
         if not self.by_fourier(x):
             return super().forward(x)
         stride, padding, weight = self.stride[0], self.padding[0], self.weight
@@ -114,7 +115,7 @@ class PairMax(nn.Module):
     tensor([[[3., 2.]]])
     """
 
-    def forward(self, x: Float[Tensor, "batch channel position"]) -> Float[Tensor, "batch channel half"]:
+    def forward(self, x: Channels) -> Features:
         return LargerNeighbour.apply(x)
 
 

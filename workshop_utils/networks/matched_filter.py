@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Complex, Float
-from torch import Tensor, nn
+from torch import nn
 
+from ..shapes import CoincidentSnr, Outputs, SnrSeries, Strain, Templates, TemplateScores
 from ..simulate.binaries import waveforms
 from ..strain import HIGH, LOW, N_SAMPLES, SAMPLE_RATE, design_asd
 
@@ -31,9 +31,7 @@ def whitened_templates(n):
     return torch.tensor(h / np.linalg.norm(h, axis=-1, keepdims=True), dtype=torch.complex64)
 
 
-def matched_filter(
-    white: Float[Tensor, "batch detector sample"], templates: Complex[Tensor, "template detector frequency"]
-) -> Complex[Tensor, "batch template detector time"]:
+def matched_filter(white: Strain, templates: Templates) -> SnrSeries:
     """Matched filter: slide every template along whitened strain, a cross-correlation by Fourier transform.
 
     Parameters
@@ -58,9 +56,7 @@ def matched_filter(
     return torch.fft.ifft(waves[:, None] * (scale * templates.conj()), time, norm="forward")
 
 
-def coincident_snr(
-    snr: Complex[Tensor, "batch template detector time"], search=SEARCH
-) -> Float[Tensor, "batch template step detector"]:
+def coincident_snr(snr: SnrSeries, search=SEARCH) -> CoincidentSnr:
     """Squared S/N of the detectors at (nearly) the same time: the highest within the light's travel time from H1.
 
     One step is two samples of the filter's output, 1/256 s, of the times between `search` (s).
@@ -85,7 +81,7 @@ def filtered(white, templates):
     return torch.cat([coincident_snr(matched_filter(part, templates)) for part in parts])
 
 
-def matched_filter_snr(white: Float[Tensor, "batch detector sample"], n_templates=128, batch=32):
+def matched_filter_snr(white: Strain, n_templates=128, batch=32):
     """The yardstick: highest network S/N (n,) over all templates and times, the root of the sum of their squares.
 
     >>> matched_filter_snr(torch.zeros(2, 3, 4096), n_templates=2)
@@ -126,7 +122,7 @@ class MatchedFilterNetwork(nn.Module):
         nn.init.zeros_(self.evidence[-1].weight)  # so that it starts as a matched filter
         nn.init.zeros_(self.evidence[-1].bias)
 
-    def log_odds(self, white: Float[Tensor, "batch detector sample"]) -> Float[Tensor, "batch template step"]:
+    def log_odds(self, white: Strain) -> TemplateScores:
         """Logarithm of the odds of a merger for every template and time."""
         with torch.no_grad():  # nothing to learn in there
             power = filtered(white, self.templates)
@@ -134,7 +130,7 @@ class MatchedFilterNetwork(nn.Module):
         learned = power @ self.weights + 5 * self.evidence(loudness / 5)[..., 0]
         return learned + self.template_prior[:, None] + self.time_prior + self.prior
 
-    def forward(self, white: Float[Tensor, "batch detector sample"]) -> Float[Tensor, "batch 1"]:
+    def forward(self, white: Strain) -> Outputs:
         return torch.logsumexp(self.log_odds(white).flatten(1), 1, keepdim=True)
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
+from ..shapes import Bins, BinScores, Number, PerObject
 from ..spectra import LIGHT_SPEED
 
 Z_MAX = 5.5
@@ -27,11 +27,11 @@ REDSHIFT_BINS = redshift_bins(CNN_PIXELS)
 
 
 def redshift_loss(
-    scores: Float[Tensor, "batch bin"],
-    z: Float[Tensor, " batch"],
-    bins: Float[Tensor, " bin"] = REDSHIFT_BINS,
+    scores: BinScores,
+    z: PerObject,
+    bins: Bins = REDSHIFT_BINS,
     spread: float = SPREAD,
-) -> Float[Tensor, ""]:
+) -> Number:
     """Cross entropy of P(z), the softmax of `scores`, with the true redshift, blurred by `spread` (km/s).
 
     The blur tells the network that the bin beside the truth is nearly right; it also bounds how narrow P(z) can get, so

@@ -1,9 +1,9 @@
 """The shift network, which knows that a redshift is a shift in log wavelength."""
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
+from ..shapes import BinScores, Channels, Number, PerObject
 from ..spectra import N_PIXELS
 from .convolution import fast_length
 from .redshifts import Z_MAX, redshift_bins, redshift_loss
@@ -46,7 +46,7 @@ class ShiftNetwork(nn.Module):
         self.templates = nn.Parameter(torch.randn(width, self.bins + self.shifts - 1) * 0.01)
         self.prior = nn.Parameter(torch.zeros(self.shifts))
 
-    def forward(self, x: Float[Tensor, "batch 1 pixel"]) -> Float[Tensor, "batch shift"]:
+    def forward(self, x: Channels) -> BinScores:
         """Scores (logarithms of unnormalised probabilities) of every shift, lowest redshift first."""
         x = nn.functional.avg_pool1d(x, self.bin_pixels)
         features = self.filters(x)
@@ -55,6 +55,6 @@ class ShiftNetwork(nn.Module):
         scores = torch.fft.irfft(product.sum(1), n)[:, : self.shifts]
         return scores.flip(-1) + self.prior
 
-    def loss(self, scores: Float[Tensor, "batch shift"], z: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def loss(self, scores: BinScores, z: PerObject) -> Number:
         """Cross entropy of P(z) with the true redshifts, see `redshift_loss`."""
         return redshift_loss(scores, z, self.z)

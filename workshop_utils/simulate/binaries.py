@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from ..shapes import PerObject, Strain
 from ..strain import (
     DETECTORS,
     HIGH,
@@ -53,10 +52,10 @@ class Strain(NamedTuple):
     merger : (n,) float32, s into the sample at which the merger passes the Earth's centre; NaN without a signal
     """
 
-    strain: Float[Tensor, "batch detector sample"]
-    signal: Float[Tensor, " batch"]
-    snr: Float[Tensor, " batch"]
-    merger: Float[Tensor, " batch"]
+    strain: Strain
+    signal: PerObject
+    snr: PerObject
+    merger: PerObject
 
 
 @functools.cache

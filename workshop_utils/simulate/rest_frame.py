@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from ..shapes import PerObject, Spectra
 from ..spectra import LIGHT_SPEED, LOGLAM, N_PIXELS
 
 Z_MAX = 5.5
@@ -28,10 +27,10 @@ class Sources(NamedTuple):
     sn : (n,) float32, median signal-to-noise ratio per pixel
     """
 
-    flux: Float[Tensor, "batch pixel"]
-    ivar: Float[Tensor, "batch pixel"]
-    z: Float[Tensor, " batch"]
-    sn: Float[Tensor, " batch"]
+    flux: Spectra
+    ivar: Spectra
+    z: PerObject
+    sn: PerObject
 
 
 def generator(seed, device):
