@@ -51,7 +51,7 @@ def find_address(part, page, name, folder):
     except (Exception, SystemExit) as error:
         if _is_of_network(error):
             return {"fault": "network", **_described(error)}
-        old = _version() < KNOWS_TOKENS and os.environ.get("KAGGLE_API_TOKEN")
+        old = _version() < KNOWS_TOKENS and "KAGGLE_API_TOKEN" in os.environ
         return {"fault": "old" if old else "credentials", **_described(error)}
     api.download_file = keep
     options = {"path": folder, "force": True, "quiet": True}
