@@ -55,7 +55,8 @@ def main():
     path = ROOT / "_build" / "results.json"
     results = json.loads(path.read_text(encoding="utf-8"))
     date = time.strftime("%d %B %Y", time.localtime(path.stat().st_mtime)).lstrip("0")
-    words = {"networks": " and ".join(NETWORKS.values()), "n": draw_redshifts(ROOT / "data" / "result.png")}
+    names = list(NETWORKS.values())
+    words = {"networks": f"{', '.join(names[:-1])} and {names[-1]}", "n": draw_redshifts(ROOT / "data" / "result.png")}
     block = BLOCK.format(table=markdown(results), date=date, **words, **results)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     write_text(ROOT / "README.md", with_results(readme, block))
