@@ -1,0 +1,49 @@
+"""What an astronomer uses at the end: her own files in, a table out, with the networks that ship with the course."""
+
+from .probability import (
+    quantile,
+    shortest_interval,
+    summarise_probability,
+)
+from .spectra import (
+    CLASS_CHECKPOINT,
+    REDSHIFT_CHECKPOINT,
+    class_network,
+    classify_spectra,
+    measure_redshift,
+    read_files,
+    redshift_network,
+    tabulate,
+)
+from .waves import (
+    DESIGN_ALPHA,
+    MEASURED_ALPHA,
+    NEEDED,
+    SUREST,
+    WAVES_CHECKPOINT,
+    detect_waves,
+    noise_of,
+    waves_network,
+)
+
+__all__ = [
+    "CLASS_CHECKPOINT",
+    "DESIGN_ALPHA",
+    "MEASURED_ALPHA",
+    "NEEDED",
+    "REDSHIFT_CHECKPOINT",
+    "SUREST",
+    "WAVES_CHECKPOINT",
+    "class_network",
+    "classify_spectra",
+    "detect_waves",
+    "measure_redshift",
+    "noise_of",
+    "quantile",
+    "read_files",
+    "redshift_network",
+    "shortest_interval",
+    "summarise_probability",
+    "tabulate",
+    "waves_network",
+]
