@@ -4,7 +4,7 @@
     WORKSHOP_PROFILE=laptop python benchmarks/live_redshifts.py [SEED ...]
 
 Training as the notebook does it (steps and batch of the profile, its learning rate; no limit of seconds), temperature
-from 2,000 validation spectra, then 5,000 simulated test spectra and the real quasars that ship.
+and intervals from 2,000 validation spectra, then 5,000 simulated test spectra and the real quasars that ship.
 """
 
 import contextlib
@@ -22,10 +22,11 @@ from workshop_utils.spectra import read_sdss, standardise
 COLUMNS = "  {:7.0f}  {:11.2f}  {:9.2%}  {:6.0f}  {:8.1%}  {:6.1%}  {:6.0f}  {:8.1%}"  # of a row, below the header
 
 
-def summarised(network, flux, temperature):
+def summarised(network, flux, temperature, share):
     """Redshift, lower and upper end of the 68 % interval, and confidence (n, 4) for flux (n, 4618)."""
     logits = torch.cat([training.predict(network, standardise(part)[:, None]) for part in flux.split(500)])
-    return apply.summarise_probability((logits / temperature).softmax(1), networks.REDSHIFT_BINS).numpy()
+    probability = (logits / temperature).softmax(1)
+    return apply.summarise_probability(probability, networks.REDSHIFT_BINS, share=share).numpy()
 
 
 def scored(answer, z):
@@ -53,9 +54,10 @@ def main(seeds):
         bins = torch.log1p(networks.REDSHIFT_BINS)
         nearest = (torch.log1p(validation.z)[:, None] - bins).abs().argmin(1)
         temperature = scores.fit_temperature(logits, nearest)
+        share = apply.fit_interval((logits / temperature).softmax(1), networks.REDSHIFT_BINS, validation.z)
         row = [seconds, temperature]
         for flux, z in ((test.flux, test.z), (real_flux, table.z)):
-            row += scored(summarised(network, flux, temperature), np.asarray(z))
+            row += scored(summarised(network, flux, temperature, share), np.asarray(z))
         rows.append(row)
         print(
             "{:4d}  {:7.0f}  {:11.2f}  {:9.2%}  {:6.0f}  {:8.1%}  {:6.1%}  {:6.0f}  {:8.1%}".format(seed, *row),

@@ -300,6 +300,47 @@ def survey(quick):
     return {"survey_conversion_mb_per_second": converted, **values}, spread
 
 
+@benchmark
+def identify_files(quick):
+    """From files of SDSS's layout (wide tables behind the spectrum) to answers, against reading all that is in them."""
+    import numpy as np
+    import torch
+    from astropy.io import fits
+    from astropy.table import Table
+
+    from workshop_utils import identify_spectra
+    from workshop_utils.apply import object_network, summarise_objects
+    from workshop_utils.spectra import LOGLAM, read_sdss, standardise
+    from workshop_utils.training import simulate_objects
+
+    n = 4 if quick else 128
+    wide = Table({"CLASS": ["QSO"], "Z": [2.0]} | {f"C{k}": [1.0 * k] for k in range(126)})
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for k, flux in enumerate(simulate_objects(n, 1000014)[0].numpy()):
+            names = ("flux", "loglam", "ivar", "and_mask", "or_mask", "wdisp", "sky", "model")
+            table = Table(
+                {name: np.zeros(4618, "f4") for name in names} | {"flux": flux, "loglam": LOGLAM.astype("f4")}
+            )
+            table["ivar"] = np.float32(4)
+            hdus = [fits.PrimaryHDU(), fits.BinTableHDU(table, name="COADD"), fits.BinTableHDU(wide, name="SPECOBJ")]
+            files.append(f"{folder}/spec-0001-00001-{k:04d}.fits")
+            fits.HDUList(hdus).writeto(files[-1])
+
+        def whole():
+            flux = torch.from_numpy(np.array([read_sdss(file).flux for file in files]))
+            with torch.no_grad():
+                return summarise_objects(object_network()[0](standardise(flux)[:, None]).softmax(1))
+
+        def ours():
+            with contextlib.redirect_stderr(io.StringIO()):  # no progress bar
+                return identify_spectra(files)
+
+        assert np.allclose(ours()["p_quasar"], whole()[:, 0], atol=1e-3)
+        number = {"identify_files_per_second": n}
+        return speedup("identify_files_speedup", ours, whole, 1 if quick else 5, **number)
+
+
 # Running them -------------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from workshop_utils.sources import real_spectra, shipped
 from workshop_utils.spectra import LOGLAM, standardise
 from workshop_utils.training import class_batches, predict, simulate_classes
 
-COLUMNS = ["p_quasar", "p_galaxy", "problem"]
+COLUMNS = ["p_quasar", "p_galaxy", "p_star", "p_nothing", "problem"]
 
 # Batches ------------------------------------------------------------------------------------------------------
 
@@ -154,8 +154,8 @@ def test_good_and_bad_files_in_one_call(tmp_path, write_sdss, checkpoint):
     assert list(table.columns) == COLUMNS and table.index.name == "file"
     assert list(table.index) == [str(file) for file in files]
     assert table.p_quasar.iloc[0] > 0.9 and table.p_galaxy.iloc[2] > 0.9
-    assert (table.p_quasar + table.p_galaxy).iloc[[0, 2]].tolist() == pytest.approx([1, 1])
-    assert table.iloc[1, :2].isna().all() and "missing.fits" in table.problem.iloc[1]
+    assert table.iloc[[0, 2], :4].sum(1).tolist() == pytest.approx([1, 1])
+    assert table.iloc[1, :4].isna().all() and "missing.fits" in table.problem.iloc[1]
     assert table.problem.iloc[[0, 2]].tolist() == ["", ""]
     assert classify_spectra(files[0]).equals(classify_spectra(files[:1]))
 
@@ -167,5 +167,6 @@ def test_nothing_usable_is_an_error(tmp_path, checkpoint):
 
 def test_real_quasars_and_galaxies(checkpoint):
     table = real_spectra(("QSO", "GALAXY"))
-    p = classify_spectra(table.file).p_quasar.to_numpy()
+    answer = classify_spectra(table.file)
+    p = (answer.p_quasar / (answer.p_quasar + answer.p_galaxy)).to_numpy()
     assert class_scores(p, table["class"].to_numpy() == "QSO")["balanced_accuracy"] >= 0.95

@@ -5,7 +5,7 @@ import pytest
 
 from workshop_utils import populations
 from workshop_utils.apply import read_files
-from workshop_utils.simulate import simulate_quasars
+from workshop_utils.simulate import simulate_empty, simulate_quasars
 from workshop_utils.sources import real_spectra
 from workshop_utils.spectra import LIGHT_SPEED, WAVELENGTH
 
@@ -66,6 +66,18 @@ def test_broad_absorption_is_as_common(skies):
     shares = [np.mean(each[np.isfinite(each)] > 0.3) for each in depth]
     n = np.isfinite(depth[0]).sum()
     assert n > 30 and abs(shares[0] - shares[1]) < 3 * np.sqrt(0.12 * 0.88 / n)
+
+
+def test_empty_fibres_are_like_real_ones():
+    """Medians of what the subtraction of the sky left, in the 94 real ones (all of SDSS-I) and in simulated ones."""
+    spectra, _ = read_files(real_spectra(("SKY",)).file)
+    real = [np.array([getattr(spectrum, name) for spectrum in spectra]) for name in ("flux", "ivar")]
+    made = [column.numpy() for column in simulate_empty(300, seed=6102, partial=1.0)[:2]]
+    real, made = (populations.percentiles(populations.sky_residuals(*sky)) for sky in (real, made))
+    assert abs(real.loc["level", 50] - made.loc["level", 50]) < 0.1
+    assert (np.abs(real.loc["step", [16, 84]] - made.loc["step", [16, 84]]) < 0.15).all()
+    for name in real.index.drop(["level", "step"]):
+        assert 0.75 < made.loc[name, 50] / real.loc[name, 50] < 1.4, (name, real.loc[name, 50], made.loc[name, 50])
 
 
 def test_measures_find_what_was_put_in():

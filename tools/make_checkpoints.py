@@ -9,13 +9,17 @@ nothing is trained: the weights that are there are scored anew, for a simulation
 """
 
 import argparse
+import functools
 import pathlib
 
 import torch
 
-from workshop_utils.apply import summarise_probability
+from workshop_utils.apply import fit_interval, summarise_objects, summarise_probability
 from workshop_utils.networks import (
     CNN,
+    OUTPUT_BOX,
+    OUTPUT_CLASS,
+    OUTPUT_Z,
     REDSHIFT_BINS,
     MatchedFilterNetwork,
     ShiftNetwork,
@@ -23,10 +27,19 @@ from workshop_utils.networks import (
     detection_loss,
     log_redshift_mse,
     matched_filter_snr,
+    object_cnn,
+    object_loss,
     redshift_cnn,
     redshift_loss,
 )
-from workshop_utils.scores import area_under_curve, class_scores, fit_temperature, redshift_scores, temper
+from workshop_utils.scores import (
+    area_under_curve,
+    class_scores,
+    fit_temperature,
+    object_scores,
+    redshift_scores,
+    temper,
+)
 from workshop_utils.simulate import simulate_quasars, simulate_strain
 from workshop_utils.spectra import standardise
 from workshop_utils.strain import whiten
@@ -34,23 +47,27 @@ from workshop_utils.training import (
     best_device,
     class_batches,
     load_checkpoint,
+    object_batches,
     predict,
     quasar_batches,
     save_checkpoint,
     simulate_classes,
+    simulate_objects,
     strain_batches,
     train,
 )
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VALIDATION_SEED, TEST_SEED = 1000011, 1000012  # test sets of the notebooks have seeds of their own
+GLITCHES = 0.3  # share of the samples of strain that have one in training
 RECIPES = {
     # name: network, steps, batch size, highest learning rate, seed
     "redshift_shift": (ShiftNetwork, 2000, 128, 3e-3, 1),
     "redshift_cnn": (redshift_cnn, 8000, 128, 4e-3, 2),
     "redshift_cnn_mse": (CNN, 14000, 128, 4e-3, 2),
+    "any_object": (object_cnn, 8000, 128, 4e-3, 5),
     "quasar_or_galaxy": (classifier, 600, 128, 3e-3, 3),
-    "gravitational_waves": (MatchedFilterNetwork, 2500, 128, 4e-2, 4),
+    "gravitational_waves": (MatchedFilterNetwork, 1500, 128, 4e-2, 4),
 }
 
 
@@ -77,25 +94,64 @@ def redshift_task(network):
     def card():
         test = {"test_set": f"simulate_quasars(5000, {TEST_SEED})"}
         if isinstance(network, CNN) and not number:
-            test["temperature"] = sharpen(network, simulate_quasars(4000, VALIDATION_SEED))
+            quasars = simulate_quasars(4000, VALIDATION_SEED)
+            output = torch.cat([predict(network, standardise(part)[:, None]) for part in quasars.flux.split(500)])
+            nearest = (torch.log1p(quasars.z)[:, None] - torch.log1p(REDSHIFT_BINS)).abs().argmin(1)
+            test["temperature"] = sharpen(network, output, nearest)
+            probability = (output / test["temperature"]).softmax(1)
+            test["interval_share"] = fit_interval(probability, REDSHIFT_BINS, quasars.z)
         return test | {"test": score(simulate_quasars(5000, TEST_SEED))}
 
     loss = log_redshift_mse if number else getattr(network, "loss", redshift_loss)
     return quasar_batches, loss, wrong, card, "simulated quasars, simulate_quasars(flat=0.15)"
 
 
-def sharpen(network, quasars):
-    """Divide the CNN's scores by the temperature that suits them best, for good; return the temperature.
+def sharpen(network, output, nearest):
+    """Divide a CNN's scores by the temperature that suits them best, for good; return the temperature.
 
-    The blurred truth makes P(z) wider than it need be. Scores are linear in the last layer's weights.
+    The blurred truth makes P(z) wider than it need be. Scores are linear in the last layer's weights. `output` (n, bin)
+    is what the network says of a validation set, `nearest` (n,) the bins where the truth lies.
     """
-    output = torch.cat([predict(network, standardise(part)[:, None]) for part in quasars.flux.split(500)])
-    nearest = (torch.log1p(quasars.z)[:, None] - torch.log1p(REDSHIFT_BINS)).abs().argmin(1)
     temperature = fit_temperature(output, nearest)
     with torch.no_grad():
         for weights in network.layers[-1].parameters():
             weights /= temperature
     return temperature
+
+
+def object_task(network):
+    """The same for the network that knows quasars, galaxies, stars and nothing."""
+    validation = simulate_objects(1500, VALIDATION_SEED)
+
+    def answer(flux):
+        return torch.cat([predict(network, standardise(part)[:, None]) for part in flux.split(500)])
+
+    def score(flux, target, _, share=0.68):
+        found = summarise_objects(answer(flux).softmax(1), share).numpy()
+        kind = OUTPUT_CLASS[torch.searchsorted(OUTPUT_BOX, target[:, 0].contiguous())]
+        return object_scores(found[:, :4], found[:, 4], found[:, 5:7], kind, target[:, 1])
+
+    def wrong(_):
+        return 1 - score(*validation)["accuracy"]
+
+    def card():
+        flux, target, _ = simulate_objects(6000, VALIDATION_SEED)
+        near = torch.log1p(OUTPUT_Z) - torch.log1p(target[:, 1:])
+        near = near.abs().masked_fill(OUTPUT_BOX != target[:, :1], torch.inf).argmin(1)
+        output = answer(flux)
+        temperature = sharpen(network, output, near)
+        quasars = target[:, 0] == 0
+        given = (output / temperature)[quasars][:, OUTPUT_CLASS == 0].softmax(1)
+        share = fit_interval(given, REDSHIFT_BINS, target[quasars, 1])
+        test = score(*simulate_objects(10000, TEST_SEED), share)
+        return {
+            "temperature": temperature,
+            "interval_share": share,
+            "test_set": f"simulate_objects(10000, {TEST_SEED})",
+            "test": test,
+        }
+
+    return object_batches, object_loss, wrong, card, "simulate_objects: quasars, galaxies, stars, empty fibres"
 
 
 def class_task(network):
@@ -135,12 +191,15 @@ def waves_task(network):
     def card():
         return {"test_set": f"simulate_strain(5000, {TEST_SEED})", "test": score(simulate_strain(5000, TEST_SEED))}
 
-    return strain_batches, detection_loss, cross_entropy, card, "simulate_strain(off=0.2), whitened"
+    batches = functools.partial(strain_batches, glitches=GLITCHES)
+    trained_on = f"simulate_strain(off=0.2, glitches={GLITCHES}), whitened"
+    return batches, detection_loss, cross_entropy, card, trained_on
 
 
 TASKS = {
     ShiftNetwork: redshift_task,
     CNN: redshift_task,
+    object_cnn: object_task,
     redshift_cnn: redshift_task,
     classifier: class_task,
     MatchedFilterNetwork: waves_task,

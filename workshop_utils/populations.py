@@ -137,3 +137,29 @@ def trough_depth(flux, ivar, z, velocities=(3000, 12000)):
             if level.min() > 0:
                 out[i] = 1 - (flux[i, trough] / level).min()
     return out
+
+
+def sky_residuals(flux, ivar, edges=(3850, 5000, 6100, 7300, 8300, 9150), bin_pixels=64):
+    """What is left in empty fibres, in units of the stated noise: a table with a row for each spectrum.
+
+    Columns: `level` (median) and `scatter` (robust standard deviation) of all pixels; `step` between the medians on
+    both sides of 6,000 A, where the spectrographs' arms meet; and for each band of wavelength (A) the scatter of means
+    over 64 pixels relative to what independent pixels would give (1): residuals that vary slowly make it larger.
+
+    >>> white = np.random.default_rng(1).normal(size=(1, 4618))
+    >>> sky_residuals(white, np.ones((1, 4618)))[["level", "scatter"]].round(1).values.tolist()
+    [[0.0, 1.0]]
+    """
+    rows = []
+    for x, seen in zip(np.asarray(flux) * np.sqrt(np.asarray(ivar)), np.asarray(ivar) > 0, strict=True):
+        centred = x[seen] - np.median(x[seen])
+        row = {"level": np.median(x[seen]), "scatter": MAD_TO_SIGMA * np.median(np.abs(centred))}
+        left, right = (seen & (WAVELENGTH > low) & (WAVELENGTH < low + 300) for low in (5500, 6100))
+        row["step"] = np.median(x[right]) - np.median(x[left]) if left.any() and right.any() else np.nan
+        for low, high in zip(edges[:-1], edges[1:], strict=True):
+            band = x[seen & (WAVELENGTH > low) & (WAVELENGTH < high)]
+            means = band[: len(band) // bin_pixels * bin_pixels].reshape(-1, bin_pixels).mean(1)
+            noise = MAD_TO_SIGMA * np.median(np.abs(band - np.median(band))) if len(band) else np.nan
+            row[f"{low} A"] = means.std() * bin_pixels**0.5 / noise if len(means) > 2 else np.nan
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -72,6 +72,40 @@ def redshift_scores(z_found, z_true):
     }
 
 
+def object_scores(p, z_found, interval, kind, z_true):
+    """Scores of class and redshift together.
+
+    Parameters
+    ----------
+    p : (n, 4) array
+        Probabilities of quasar, galaxy, star, nothing.
+    z_found : (n,) array
+    interval : (n, 2) array
+        68 % intervals of the redshift.
+    kind : (n,) int array
+        True class, 0 to 3.
+    z_true : (n,) array
+
+    Returns
+    -------
+    dict
+        `accuracy`, the share whose class is right and, of quasars and galaxies, whose redshift is too (within 6,000
+        and 3,000 km/s); the same for each class, and `coverage` of the intervals of the quasars and galaxies.
+
+    >>> p = np.eye(4)
+    >>> scores = object_scores(p, [2.0, 0.5, 0, 0], [[1.9, 2.1]] + [[0, 0]] * 3, [0, 1, 2, 3], [2.0, 0.6, 0, 0])
+    >>> scores["accuracy"], scores["quasar"], scores["galaxy"], scores["coverage"]
+    (0.75, 1.0, 0.0, 0.5)
+    """
+    kind, called, interval = np.asarray(kind), np.asarray(p).argmax(1), np.asarray(interval, float)
+    limit = np.array([6000.0, 3000.0, np.inf, np.inf])[kind]
+    right = (called == kind) & ~(np.abs(velocity_error(z_found, z_true)) > limit)
+    known = kind < 2
+    coverage = interval_coverage(*interval[known].T, np.asarray(z_true)[known])[0]
+    each = {name: float(right[kind == k].mean()) for k, name in enumerate(("quasar", "galaxy", "star", "nothing"))}
+    return {"accuracy": float(right.mean()), **each, "coverage": coverage, "n": len(kind)}
+
+
 def accuracy_by(values, velocity, edges, limit=6000.0):
     """Share within `limit` in bins of another quantity (S/N, redshift).
 

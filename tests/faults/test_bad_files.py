@@ -172,6 +172,7 @@ GOOD_FITS = {  # read, and the redshift is found
     "a redshift row of text": lambda path: write_fits(path, row={"CLASS": ["QSO"], "Z": ["two"]}),
     "a redshift row of arrays": lambda path: write_fits(path, row={"CLASS": ["QSO"], "Z": [[2.0, 2.1]]}),
     "one pixel of 1e300": lambda path: write_fits(path, put(quasar(NATIVE)[0], 2000, 1e300), dtype="f8"),
+    "one row that holds arrays": table_of_other_shape,
     "a redshift row of other names": lambda path: write_fits(path, row={"A": [1]}),
 }
 BAD_FITS = {
@@ -188,9 +189,8 @@ BAD_FITS = {
     "an image": (lambda path: fits.PrimaryHDU(np.ones((50, 50))).writeto(path), "no COADD table"),
     "a compressed image": (compressed_image, "no COADD table|columns"),
     "no flux": (lambda path: write_fits(path, names=("flx", "loglam", "ivar")), "columns flux, loglam and ivar"),
-    "no ivar": (lambda path: write_fits(path, names=("flux", "loglam", "error")), "columns flux, loglam and ivar"),
+    "no ivar": (lambda path: write_fits(path, names=("flux", "loglam", "sky")), "columns flux, loglam and ivar"),
     "text in place of flux": (lambda path: write_fits(path, np.full(4622, "x"), dtype="U8"), "does not hold numbers"),
-    "an array in each row": (table_of_other_shape, "three arrays of one length|wrong lengths"),
     "wavelengths in A": (changed("loglam", lambda loglam: 10**loglam), "log10"),
     "wavelengths in nm, log10": (changed("loglam", lambda loglam: loglam - 1), "no usable pixel between"),
     "wavelengths in metres, log10": (changed("loglam", lambda loglam: loglam - 10), "no usable pixel|log10"),

@@ -1,18 +1,23 @@
 """What an astronomer uses at the end: her own files in, a table out, with the networks that ship with the course."""
 
 from .probability import (
+    fit_interval,
     quantile,
     shortest_interval,
     summarise_probability,
 )
 from .spectra import (
     CLASS_CHECKPOINT,
+    OBJECT_CHECKPOINT,
     REDSHIFT_CHECKPOINT,
     class_network,
     classify_spectra,
+    identify_spectra,
     measure_redshift,
+    object_network,
     read_files,
     redshift_network,
+    summarise_objects,
     tabulate,
 )
 from .waves import (
@@ -31,18 +36,23 @@ __all__ = [
     "DESIGN_ALPHA",
     "MEASURED_ALPHA",
     "NEEDED",
+    "OBJECT_CHECKPOINT",
     "REDSHIFT_CHECKPOINT",
     "SUREST",
     "WAVES_CHECKPOINT",
     "class_network",
     "classify_spectra",
     "detect_waves",
+    "fit_interval",
+    "identify_spectra",
     "measure_redshift",
     "noise_of",
     "quantile",
+    "object_network",
     "read_files",
     "redshift_network",
     "shortest_interval",
+    "summarise_objects",
     "summarise_probability",
     "tabulate",
     "waves_network",

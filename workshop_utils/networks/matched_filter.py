@@ -99,6 +99,9 @@ class MatchedFilterNetwork(nn.Module):
     wave of this shape arrived at this time; what was learned of how often a template and a time occur is added. The
     odds of a signal are the sum over all templates and times, where a matched filter takes the highest S/N.
 
+    These are odds against noise. Something loud may also be a glitch in one detector, a third hypothesis: it explains
+    what that detector heard, and leaves what the others heard to chance. The answer is the odds of a wave against both.
+
     Parameters
     ----------
     templates : int
@@ -107,7 +110,7 @@ class MatchedFilterNetwork(nn.Module):
         Neurons in the hidden layer.
 
     >>> sum(p.numel() for p in MatchedFilterNetwork().parameters())
-    344
+    350
     """
 
     def __init__(self, templates=64, hidden=16):
@@ -119,19 +122,30 @@ class MatchedFilterNetwork(nn.Module):
         self.template_prior = nn.Parameter(torch.zeros(templates))
         self.time_prior = nn.Parameter(torch.zeros(steps))
         self.prior = nn.Parameter(torch.tensor(-6.0 - math.log(templates * steps)))  # a signal is somewhere, or nowhere
+        self.glitch_weights = nn.Parameter(torch.full((3,), 0.35))
+        self.glitch_prior = nn.Parameter(torch.full((3,), -2.0 - math.log(templates * steps)))
         nn.init.zeros_(self.evidence[-1].weight)  # so that it starts as a matched filter
         nn.init.zeros_(self.evidence[-1].bias)
 
     def log_odds(self, white: Strain) -> TemplateScores:
-        """Logarithm of the odds of a merger for every template and time."""
+        """Logarithm of the odds of a merger, against noise, for every template and time."""
         with torch.no_grad():  # nothing to learn in there
             power = filtered(white, self.templates)
-            loudness = torch.cat([power.sqrt(), power.sum(-1, keepdim=True).sqrt()], -1)
+        return self.of_power(power)
+
+    def of_power(self, power: CoincidentSnr) -> TemplateScores:
+        """The same from the squared S/N of the three detectors."""
+        loudness = torch.cat([power.sqrt(), power.sum(-1, keepdim=True).sqrt()], -1)
         learned = power @ self.weights + 5 * self.evidence(loudness / 5)[..., 0]
         return learned + self.template_prior[:, None] + self.time_prior + self.prior
 
     def forward(self, white: Strain) -> Outputs:
-        return torch.logsumexp(self.log_odds(white).flatten(1), 1, keepdim=True)
+        with torch.no_grad():
+            power = filtered(white, self.templates)
+        wave = torch.logsumexp(self.of_power(power).flatten(1), 1, keepdim=True)
+        glitch = torch.logsumexp((power * self.glitch_weights).flatten(1, 2), 1) + self.glitch_prior  # (n, 3)
+        noise = torch.zeros_like(wave)
+        return wave - torch.logsumexp(torch.cat([noise, glitch], 1), 1, keepdim=True)
 
 
 def detection_loss(output, signal):

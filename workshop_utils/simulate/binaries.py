@@ -28,6 +28,7 @@ from ..strain import (
     waveform_bank,
     waveforms,
 )
+from .glitches import add_glitches
 from .noise import normal, uniform
 from .rest_frame import generator
 
@@ -72,7 +73,7 @@ def _tables(device):
     return to(asd, dtype=torch.float32), to(h, dtype=torch.complex64), to(snr, dtype=torch.float32)
 
 
-def simulate_strain(n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merger=MERGER, chunk=64):
+def simulate_strain(n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merger=MERGER, glitches=0.0, chunk=64):
     """Simulate samples of strain as in the g2net competition.
 
     Parameters
@@ -90,6 +91,8 @@ def simulate_strain(n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merge
         In this share of the samples a detector is off: Virgo in three of five cases.
     merger : (float, float)
         Earliest and latest time of the merger, in s.
+    glitches : float
+        In this share of the samples one detector has a glitch (see `glitches.py`), signal or not.
     chunk : int
         Samples made at a time: small enough for the processor's cache.
 
@@ -103,11 +106,11 @@ def simulate_strain(n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merge
     rng = generator(seed, device)
     chunk = chunk if rng.device.type == "cpu" else max(chunk, 1024)
     sizes = [min(chunk, n - start) for start in range(0, n, chunk)]
-    parts = [_simulate(size, rng, signals, snr, off, merger) for size in sizes]
+    parts = [_simulate(size, rng, signals, snr, off, merger, glitches) for size in sizes]
     return Strain(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def _simulate(n, rng, signals, snr, off, merger):
+def _simulate(n, rng, signals, snr, off, merger, glitches):
     """One chunk of `simulate_strain`."""
     asd, bank, _ = _tables(rng.device)
     on = detectors_on(n, rng, off)
@@ -121,6 +124,8 @@ def _simulate(n, rng, signals, snr, off, merger):
     arrived = torch.polar(torch.ones_like(lag), -2 * math.pi * (frequency * lag).remainder(1))
     waves[..., SIGNAL_BINS] += (STEP * gain * signal[:, None])[..., None] * arrived * bank[row][:, None]
     strain = torch.fft.irfft(waves, LONG, norm="forward")[..., :N_SAMPLES] * on[..., None]
+    if glitches:
+        add_glitches(strain, rng, glitches)
     return Strain(strain, signal, drawn * signal, torch.where(signal > 0, time, math.nan))
 
 

@@ -131,3 +131,26 @@ def limit_coverage(flux, ivar, rng, partial):
     for end, value, outside in ends:  # no cut reaches the pixels between
         flux[:, end] = torch.where(outside[:, end], value, flux[:, end])
         ivar[:, end].masked_fill_(outside[:, end], 0)
+
+
+def narrow_coverage(flux, ivar, rng, share, least=1500):
+    """Cut a share of the spectra (in place) to a random window of `least` pixels or more, as `limit_coverage` cuts.
+
+    >>> flux, ivar = torch.ones(2, 4618), torch.ones(2, 4618)
+    >>> narrow_coverage(flux, ivar, torch.Generator().manual_seed(1), share=1.0)
+    >>> bool(((ivar > 0).sum(1) >= 1500).all() and (ivar == 0).any(1).all())
+    True
+    """
+    rows = (uniform(rng, len(flux)) < share).nonzero()[:, 0]
+    if not len(rows):
+        return
+    n, device = len(rows), flux.device
+    length = least + ((N_PIXELS - least) * uniform(rng, n)).long()
+    first = ((N_PIXELS - length) * uniform(rng, n)).long()
+    pixel, near = torch.arange(N_PIXELS, device=device), torch.arange(50, device=device)
+    kept, last = flux[rows], first + length
+    blue = kept.gather(1, first[:, None] + near).median(1, keepdim=True).values
+    red = kept.gather(1, last[:, None] - 1 - near).median(1, keepdim=True).values
+    before, after = pixel < first[:, None], pixel >= last[:, None]
+    flux[rows] = torch.where(before, blue, torch.where(after, red, kept))
+    ivar[rows] = torch.where(before | after, 0, ivar[rows])

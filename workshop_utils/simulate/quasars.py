@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from ..spectra import LIGHT_SPEED, LOGLAM, N_PIXELS
+from .discs import disc_pieces, draw_peaks
 from .noise import LN_SN_MEAN, LN_SN_SCATTER, add_noise, normal, uniform
 from .rest_frame import (
     PIXEL,
@@ -109,7 +110,7 @@ class Quasars(Sources):
 
 
 def simulate_quasars(
-    n, seed, device="cpu", z=None, flat=0.0, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15, chunk=256
+    n, seed, device="cpu", z=None, flat=0.0, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15, discs=0.0, chunk=256
 ):
     """Simulate quasar spectra with BOSS noise.
 
@@ -127,6 +128,8 @@ def simulate_quasars(
         sees rare ones.
     ln_sn, partial
         S/N and share of spectra with a partial coverage, as in `noise.add_noise`.
+    discs : float
+        Share of quasars whose broad lines have two peaks, see `discs.py`.
     chunk : int
         Spectra made at a time: small enough for the processor's cache.
 
@@ -141,7 +144,7 @@ def simulate_quasars(
     """
     rng = generator(seed, device)
     z = draw_redshifts(n, rng, flat) if z is None else check_redshifts(z, n, Z_MAX, rng)
-    return Quasars(*in_chunks(lambda z: _simulate(z, rng, ln_sn, partial), z, chunk))
+    return Quasars(*in_chunks(lambda z: _simulate(z, rng, ln_sn, partial, discs), z, chunk))
 
 
 def draw_redshifts(n, rng, flat=0.0):
@@ -157,11 +160,15 @@ def draw_redshifts(n, rng, flat=0.0):
     return torch.where(uniform(rng, n) < flat, uniform_z, z)
 
 
-def _simulate(z, rng, ln_sn, partial):
+def _simulate(z, rng, ln_sn, partial, discs):
     """One chunk of `simulate_quasars`."""
     shift, z = whole_pixels(z)
     view = in_view(shift)
-    rest = combine(draw_amplitudes(z, rng), pieces(z.device), view).add_(1)
+    amplitudes = draw_amplitudes(z, rng)
+    peaks = draw_peaks(amplitudes, BROAD_LINES, discs, rng) if discs else None
+    rest = combine(amplitudes, pieces(z.device), view).add_(1)
+    if discs:
+        rest += combine(peaks, disc_pieces(z.device), view)
     rest *= continuum(log_rest_frame(z.device)[view], rng, len(z))
     flux = move_to(shift, rest, view)
     log_rest = np.log(10) * grid(z.device) - torch.log1p(z)[:, None]  # ln(rest wavelength / A)

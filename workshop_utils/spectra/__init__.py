@@ -4,6 +4,10 @@ Flux is in the unit of SDSS, 1e-17 erg/s/cm2/Angstrom; wavelengths are in Angstr
 inverse variance of the flux (1/sigma^2), and 0 where there is no usable measurement.
 """
 
+from .formats import (
+    Recorded,
+    read_spectra,
+)
 from .grid import (
     CLIP_SIGMAS,
     EDGE_PIXELS,
@@ -39,6 +43,7 @@ from .sdss import (
     find_spikes,
     number,
     numbers,
+    prepare,
     read_sdss,
     read_tables,
     running_median,
@@ -54,6 +59,7 @@ __all__ = [
     "MIN_PIXELS",
     "N_PIXELS",
     "ROW_COLUMNS",
+    "Recorded",
     "SPIKE_EDGE",
     "SPIKE_SIGMAS",
     "SPIKE_WIDTHS",
@@ -70,7 +76,9 @@ __all__ = [
     "number",
     "numbers",
     "open_kaggle",
+    "prepare",
     "read_sdss",
+    "read_spectra",
     "read_tables",
     "resample",
     "running_median",

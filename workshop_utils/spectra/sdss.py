@@ -4,15 +4,18 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from astropy.io import fits
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..sources import remedy
+from .formats import Recorded
 from .grid import MAD_TO_SIGMA, MIN_PIXELS, Spectrum, SpectrumError, check_arrays, resample, usable
 
 SPIKE_SIGMAS = 6.0  # a spike stands at least so far above the noise ...
 SPIKE_EDGE = 0.65  # ... and falls by this share of its height within one pixel, as no spectral line does
 SPIKE_WIDTHS = (1, 2, 3)  # pixels
+WINDOW = 51  # pixels of the running median
 ROW_COLUMNS = ("class", "z", "sn_median_all", "sn_median")  # what we read in the table with the redshift
 
 
@@ -42,18 +45,47 @@ def read_sdss(path):
     """
     coadd, row = read_tables(Path(path))
     try:
-        loglam, flux, ivar = (numbers(coadd[name], name) for name in ("loglam", "flux", "ivar"))
+        columns = [numbers(coadd[name], name).squeeze() for name in ("loglam", "flux", "ivar")]
+    except SpectrumError as error:
+        raise SpectrumError(f"{path}: {error}.") from None
+    spectrum = prepare(Recorded(str(path), *columns))
+    stored = [number(row.get(name)) for name in ("sn_median_all", "sn_median")]
+    sn = next((value for value in stored if np.isfinite(value)), spectrum.sn_median)
+    kind = str(row.get("class", "")).strip()
+    return spectrum._replace(z=number(row.get("z")), kind=kind, sn_median=sn)
+
+
+def prepare(recorded):
+    """Clean a spectrum of spikes and put it on the grid.
+
+    Parameters
+    ----------
+    recorded : Recorded
+
+    Returns
+    -------
+    Spectrum
+        Without a redshift or class; its S/N is the median of flux over error.
+
+    Raises
+    ------
+    SpectrumError
+        Where the arrays do not fit together, or hold too few usable pixels; the message begins with the name.
+
+    >>> flat = Recorded("flat", 3.56 + 1e-4 * np.arange(4000), 1 + 0.01 * np.arange(4000), np.ones(4000))
+    >>> prepare(flat).flux.shape
+    (4618,)
+    """
+    name, loglam, flux, ivar = recorded
+    try:
         check_arrays(loglam, flux, ivar)
         good = usable(flux, ivar)
         check_content(flux[good])
         new_flux, new_ivar = resample(loglam, flux, np.where(find_spikes(flux, ivar), 0, ivar))
-        sn = np.median(flux[good] * np.sqrt(ivar[good]))
     except SpectrumError as error:
-        raise SpectrumError(f"{path}: {error}.") from None
-    stored = [number(row.get(name)) for name in ("sn_median_all", "sn_median")]
-    sn = next((value for value in stored if np.isfinite(value)), sn)
-    kind = str(row.get("class", "")).strip()
-    return Spectrum(new_flux, new_ivar, number(row.get("z")), kind, float(sn))
+        raise SpectrumError(f"{name}: {error}.") from None
+    sn = np.median(flux[good] * np.sqrt(ivar[good]))
+    return Spectrum(new_flux, new_ivar, np.nan, "", float(sn))
 
 
 def numbers(column, name):
@@ -141,21 +173,29 @@ def find_spikes(flux, ivar):
     pixel = np.arange(len(flux))
     flux = np.interp(pixel, pixel[good], flux[good])
     residual = flux - running_median(flux)
-    scatter = MAD_TO_SIGMA * running_median(np.abs(residual))
     noise = np.interp(pixel, pixel[good], ivar[good] ** -0.5)
-    sigma = np.maximum(noise, scatter)
+    high = np.flatnonzero(np.abs(residual) > SPIKE_SIGMAS * noise)
+    if not len(high):
+        return spikes
+    half = min(WINDOW // 2, len(flux) - 1)
+    windows = sliding_window_view(np.pad(np.abs(residual), half, mode="reflect"), 2 * half + 1)
+    scatter = np.median(windows[high], 1)
+    sigma = np.full(len(flux), np.inf)
+    sigma[high] = np.maximum(noise[high], MAD_TO_SIGMA * scatter)
     for width in SPIKE_WIDTHS:
-        sigmas = sliding_window_view(sigma, width).max(1)
+        start = high[high + width <= len(flux)]
+        inside = start[:, None] + np.arange(width)
         for sign in (1, -1):
-            windows = sliding_window_view(np.pad(sign * residual, 1, mode="edge"), width + 2)
-            lowest, highest = windows[:, 1:-1].min(1), windows[:, 1:-1].max(1)
-            steep = lowest - windows[:, [0, -1]].max(1) > SPIKE_EDGE * highest + 2 * sigmas
-            for start in np.flatnonzero(steep & (lowest > SPIKE_SIGMAS * sigmas)):
-                spikes[start : start + width] = True
+            values = np.pad(sign * residual, 1, mode="edge")
+            run, beside = values[inside + 1], values[start[:, None] + [0, width + 1]]
+            lowest, highest, sigmas = run.min(1), run.max(1), sigma[inside].max(1)
+            steep = lowest - beside.max(1) > SPIKE_EDGE * highest + 2 * sigmas
+            spikes[inside[steep & (lowest > SPIKE_SIGMAS * sigmas)]] = True
     return spikes
 
 
-def running_median(values, width=51):
+def running_median(values, width=WINDOW):
     """Return the median of the ``width`` pixels around each pixel, shape (n,); the ends are mirrored."""
     half = min(width // 2, len(values) - 1)
-    return np.median(sliding_window_view(np.pad(values, half, mode="reflect"), 2 * half + 1), axis=-1)
+    padded = pd.Series(np.pad(values, half, mode="reflect"))
+    return padded.rolling(2 * half + 1).median().to_numpy()[2 * half :]

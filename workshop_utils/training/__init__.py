@@ -8,8 +8,10 @@ from .batches import (
     batch_seed,
     class_batches,
     dataset_batches,
+    object_batches,
     quasar_batches,
     simulate_classes,
+    simulate_objects,
     strain_batches,
 )
 from .checkpoints import (
@@ -54,6 +56,7 @@ __all__ = [
     "load_checkpoint",
     "load_state",
     "should_stop_early",
+    "object_batches",
     "predict",
     "profile",
     "quasar_batches",
@@ -62,6 +65,7 @@ __all__ = [
     "save_state",
     "schedule",
     "simulate_classes",
+    "simulate_objects",
     "train_step",
     "strain_batches",
     "summary",

@@ -4,12 +4,17 @@ import functools
 
 import torch
 
-from ..simulate import simulate_galaxies, simulate_quasars, simulate_strain
+from ..simulate import simulate_empty, simulate_galaxies, simulate_quasars, simulate_stars, simulate_strain
+from ..simulate.noise import narrow_coverage, uniform
+from ..simulate.quasars import draw_redshifts
 from ..simulate.rest_frame import generator
+from ..simulate.sky import leave_residuals
 from ..spectra import standardise
 from ..strain import whiten
 
 CLASSES = ("quasar", "galaxy")  # labels 0 and 1; the columns of a classifier's answer stand in this order
+NEARBY = 0.2  # share of the quasars of `simulate_objects` at z < 0.8, where galaxies are common, too
+OBJECT_SHARES = (0.4, 0.25, 0.2)  # quasars, galaxies, stars in `simulate_objects`; the other fibres see nothing
 CLASS_LN_SN, CLASS_PARTIAL = (1.6, 1.0), 0.5  # S/N and coverage of the quasars in `simulate_classes`
 
 
@@ -82,10 +87,74 @@ def class_batches(batch_size, seed, device="cpu"):
     return batch_function(simulate, seed, device)
 
 
-def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
+def simulate_objects(n, seed, device="cpu", shares=OBJECT_SHARES):
+    """Whatever a fibre may see: quasars, galaxies, stars, and nothing; in this order.
+
+    In all spectra the subtraction of the sky left its residuals; some cover only a part of the grid; of the quasars
+    one in 25 has double-peaked lines.
+
+    Parameters
+    ----------
+    n : int
+        Number of spectra.
+    seed : int or torch.Generator
+        As in `simulate_quasars`.
+    shares : 3 float
+        Of quasars, galaxies and stars; the rest sees nothing.
+
+    Returns
+    -------
+    flux : (n, 4618) float32
+    target : (n, 2) float32
+        Box (see `networks.OUTPUT_BOX`) and redshift; 0 for stars and nothing.
+    sn : (n,) float32
+        Median S/N per pixel.
+
+    >>> flux, target, sn = simulate_objects(8, seed=1)
+    >>> flux.shape, target[:, 0].clamp(max=2).tolist()[:6]
+    (torch.Size([8, 4618]), [0.0, 0.0, 0.0, 1.0, 1.0, 2.0])
+    """
+    rng = generator(seed, device)
+    quasars, galaxies, stars = (round(n * share) for share in shares)
+    nothing = n - quasars - galaxies - stars
+    z = draw_redshifts(quasars, rng, flat=0.2)
+    z = torch.where(uniform(rng, quasars) < NEARBY, 0.05 + 0.75 * uniform(rng, quasars), z)
+    shining = [
+        simulate_quasars(quasars, rng, device, z, ln_sn=(1.25, 0.9), partial=0.5, discs=0.04),
+        simulate_galaxies(galaxies, rng, device),
+        simulate_stars(stars, rng, device),
+    ]
+    flux, ivar = (torch.cat([getattr(part, name) for part in shining]) for name in ("flux", "ivar"))
+    leave_residuals(flux, ivar, rng, size=0.7)
+    empty = simulate_empty(nothing, rng, device)
+    flux, ivar = torch.cat([flux, empty.flux]), torch.cat([ivar, empty.ivar])
+    narrow_coverage(flux, ivar, rng, share=0.06)
+    boxes = [torch.full((quasars,), 0), torch.full((galaxies,), 1), 2 + shining[2].kind.cpu()]
+    boxes = torch.cat([*boxes, torch.full((nothing,), 11)]).to(rng.device)
+    z = torch.cat([shining[0].z, shining[1].z, torch.zeros(stars + nothing, device=rng.device)])
+    return flux, torch.stack([boxes, z], 1), torch.cat([part.sn for part in (*shining, empty)])
+
+
+def object_batches(batch_size, seed, device="cpu"):
+    """Endless fresh objects of all classes for `train`, as `quasar_batches`: step -> (spectra, targets (batch, 2)).
+
+    >>> spectra, target = object_batches(4, seed=1)(0)
+    >>> spectra.shape, target.shape
+    (torch.Size([4, 1, 4618]), torch.Size([4, 2]))
+    """
+
+    def simulate(rng):
+        flux, target, _ = simulate_objects(batch_size, rng, device)
+        return standardise(flux)[:, None], target
+
+    return batch_function(simulate, seed, device)
+
+
+def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2, glitches=0.0):
     """Endless fresh samples of strain for `train`, as `quasar_batches`: step -> (strain (n, 3, 4096), signal (n,)).
 
-    `prepare` is what is done to the strain before the network sees it. In a share `off` a detector does not run.
+    `prepare` is what is done to the strain before the network sees it. In a share `off` a detector does not run, in a
+    share `glitches` one has a glitch.
 
     >>> strain, signal = strain_batches(2, seed=1)(0)
     >>> strain.shape, signal.shape
@@ -93,7 +162,7 @@ def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2):
     """
 
     def simulate(rng):
-        samples = simulate_strain(batch_size, rng, device, off=off)
+        samples = simulate_strain(batch_size, rng, device, off=off, glitches=glitches)
         return prepare(samples.strain), samples.signal
 
     return batch_function(simulate, seed, device)
