@@ -1,7 +1,8 @@
-"""Make data/waveform_bank.safetensors: waveforms of merging black holes, for simulation and for the matched filter.
+"""Make the banks of waveforms of merging black holes.
 
-Needs lalsuite, which the course itself does not (it comes with the extra `test`):
-python tools/make_waveform_bank.py [output file], about two minutes.
+From data/waveform_bank.safetensors strain is simulated and searched; by data/mass_bank.safetensors candidates are
+weighed: its masses reach further, and none of them is rarer. Needs lalsuite (in the extra `test`):
+python tools/make_waveform_bank.py [waveform_bank | mass_bank] [output file], about two minutes each.
 
 Each waveform is IMRPhenomD (Khan et al. 2016, PRD 93, 044007) in the frequency domain, merger at time 0, stored as
 the logarithm of its amplitude and its phase at frequencies spaced evenly in log frequency: both are smooth, so a few
@@ -20,22 +21,22 @@ from safetensors.numpy import save_file
 
 from workshop_utils.strain import HIGH, LOW, design_asd
 
-N_WAVEFORMS = 1200
-SEED = 150914
 FREQUENCY = np.geomspace(14, 520, 320)  # Hz
-TOTAL_MASS = (20, 110)  # solar masses, in the detector's frame (redshifted)
-MEDIAN_MASS, SCATTER = 48, 0.33  # of the total mass, log-normal between these limits
-SMALLEST_RATIO = 0.25
+# how many, seed, total mass in the detector's frame (solar masses), smallest ratio of the two masses
+BANKS = {"waveform_bank": (1200, 150914, (20, 110), 0.25), "mass_bank": (900, 170729, (14, 170), 1 / 6)}
+MEDIAN_MASS, SCATTER = 48, 0.33  # of the total mass in `waveform_bank`, log-normal; `mass_bank` prefers none
 STEP = 1 / 64  # Hz, of the frequencies at which lalsuite is asked
 
 
-def draw_parameters(n, rng):
-    """Total mass, mass ratio (lighter over heavier) and the spins along the orbit's axis of n binaries: (n, 4)."""
-    mass = np.empty(0)
+def draw_parameters(bank):
+    """Total mass, mass ratio (lighter over heavier) and the spins along the orbit's axis of binaries: (n, 4)."""
+    n, seed, limits, smallest = BANKS[bank]
+    rng = np.random.default_rng(seed)
+    mass = np.exp(rng.uniform(*np.log(limits), n)) if bank == "mass_bank" else np.empty(0)
     while len(mass) < n:
         mass = np.append(mass, rng.lognormal(np.log(MEDIAN_MASS), SCATTER, n))
-        mass = mass[(mass > TOTAL_MASS[0]) & (mass < TOTAL_MASS[1])]
-    ratio = rng.uniform(SMALLEST_RATIO, 1, n)
+        mass = mass[(mass > limits[0]) & (mass < limits[1])]
+    ratio = rng.uniform(smallest, 1, n)
     spins = rng.uniform(0, 0.9, (n, 2)) * rng.uniform(-1, 1, (n, 2))  # size times cosine of its angle
     return np.column_stack([mass[:n], ratio, spins])
 
@@ -102,9 +103,10 @@ def cover(waveforms):
     return order
 
 
-def main(path="data/waveform_bank.safetensors"):
+def main(bank="waveform_bank", path=None):
     """Draw the binaries, compute and store their waveforms, print the worst match."""
-    parameters = draw_parameters(N_WAVEFORMS, np.random.default_rng(SEED))
+    path = path or f"data/{bank}.safetensors"
+    parameters = draw_parameters(bank)
     stored, matches = [], []
     for row in parameters:
         h = waveform(*row)
@@ -116,7 +118,9 @@ def main(path="data/waveform_bank.safetensors"):
     beside = Path(f"{path}.part")
     save_file({name: value.astype(np.float32) for name, value in tensors.items()}, beside)
     os.replace(beside, path)
-    print(f"{path}: {N_WAVEFORMS} waveforms, {Path(path).stat().st_size / 1e6:.1f} MB, match {np.sort(matches)[:5]}")
+    print(
+        f"{path}: {len(parameters)} waveforms, {Path(path).stat().st_size / 1e6:.1f} MB, match {np.sort(matches)[:5]}"
+    )
 
 
 if __name__ == "__main__":

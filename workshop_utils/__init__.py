@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from .apply import classify_spectra, detect_waves, identify_spectra, measure_redshift
+from .apply import classify_spectra, detect_waves, find_mergers, identify_spectra, measure_redshift
 
-__all__ = ["classify_spectra", "detect_waves", "identify_spectra", "measure_redshift"]
+__all__ = ["classify_spectra", "detect_waves", "find_mergers", "identify_spectra", "measure_redshift"]
 __version__ = version("workshop_utils")

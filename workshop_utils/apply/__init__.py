@@ -1,5 +1,9 @@
 """What an astronomer uses at the end: her own files in, a table out, with the networks that ship with the course."""
 
+from .mergers import (
+    THRESHOLD,
+    find_mergers,
+)
 from .probability import (
     fit_interval,
     quantile,
@@ -39,10 +43,12 @@ __all__ = [
     "OBJECT_CHECKPOINT",
     "REDSHIFT_CHECKPOINT",
     "SUREST",
+    "THRESHOLD",
     "WAVES_CHECKPOINT",
     "class_network",
     "classify_spectra",
     "detect_waves",
+    "find_mergers",
     "fit_interval",
     "identify_spectra",
     "measure_redshift",

@@ -15,8 +15,8 @@ REACH = (1, 6, 14)  # steps of 1/512 s within which H1, L1 and V1 see the same w
 SEARCH = (1.3, 2.0)  # s into a sample in which a merger is looked for
 
 
-def whitened_templates(n):
-    """The first n waveforms of the bank as templates for whitened strain.
+def whitened_templates(n, bank="waveform_bank"):
+    """The first n waveforms of a bank as templates for whitened strain.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def whitened_templates(n):
     2
     """
     frequency = np.arange(LOW, HIGH, SAMPLE_RATE / N_SAMPLES)
-    h = waveforms(frequency, slice(n), longest=1.5)[:, None] / design_asd(frequency)
+    h = waveforms(frequency, slice(n), longest=1.5, bank=bank)[:, None] / design_asd(frequency)
     return torch.tensor(h / np.linalg.norm(h, axis=-1, keepdims=True), dtype=torch.complex64)
 
 

@@ -51,12 +51,14 @@ class Strain(NamedTuple):
     signal : (n,) float32, 1 where there is a signal, else 0
     snr : (n,) float32, its S/N in an optimal filter over all detectors that were on; 0 without a signal
     merger : (n,) float32, s into the sample at which the merger passes the Earth's centre; NaN without a signal
+    row : (n,) int64, its waveform in `strain.waveform_bank`; -1 without a signal
     """
 
     strain: Strain
     signal: PerObject
     snr: PerObject
     merger: PerObject
+    row: torch.Tensor
 
 
 @functools.cache
@@ -126,7 +128,9 @@ def _simulate(n, rng, signals, snr, off, merger, glitches):
     strain = torch.fft.irfft(waves, LONG, norm="forward")[..., :N_SAMPLES] * on[..., None]
     if glitches:
         add_glitches(strain, rng, glitches)
-    return Strain(strain, signal, drawn * signal, torch.where(signal > 0, time, math.nan))
+    return Strain(
+        strain, signal, drawn * signal, torch.where(signal > 0, time, math.nan), torch.where(signal > 0, row, -1)
+    )
 
 
 def detectors_on(n, rng, off):

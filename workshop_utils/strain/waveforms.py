@@ -1,4 +1,4 @@
-"""The bank of waveforms that ships with the course."""
+"""The banks of waveforms that ship with the course."""
 
 import functools
 
@@ -9,16 +9,17 @@ from ..sources import shipped
 
 
 @functools.cache
-def waveform_bank():
-    """The bank as float64 arrays: frequency (k,) in Hz, log_amplitude and phase (n, k), parameters (n, 4).
+def waveform_bank(name="waveform_bank"):
+    """A bank, `waveform_bank` or `mass_bank`, as float64 arrays.
 
-    The parameters are the total mass (solar masses, redshifted), the mass ratio (lighter over heavier) and the two
-    spins along the orbit's axis. The first K rows are good templates for all others, for any K.
+    frequency (k,) in Hz, log_amplitude and phase (n, k), parameters (n, 4): the total mass (solar masses, redshifted),
+    the mass ratio (lighter over heavier) and the two spins along the orbit's axis. The first K rows are good templates
+    for all others, for any K.
     """
-    return {name: value.astype(float) for name, value in load_file(shipped("waveform_bank.safetensors")).items()}
+    return {name: value.astype(float) for name, value in load_file(shipped(f"{name}.safetensors")).items()}
 
 
-def waveforms(frequency, rows=slice(None), longest=None):
+def waveforms(frequency, rows=slice(None), longest=None, bank="waveform_bank"):
     """Waveforms h(f), complex128 (n, k), of rows of the bank at frequencies (k,) in Hz; the merger is at time 0.
 
     Only the shape matters: the highest amplitude is 1. `longest` leaves out what is more than so many seconds before
@@ -27,7 +28,7 @@ def waveforms(frequency, rows=slice(None), longest=None):
     >>> waveforms(np.array([50.0, 100.0]), rows=slice(3)).shape
     (3, 2)
     """
-    bank = waveform_bank()
+    bank = waveform_bank(bank)
     log_amplitude, phase = (
         np.array([np.interp(frequency, bank["frequency"], row) for row in bank[name][rows]])
         for name in ("log_amplitude", "phase")

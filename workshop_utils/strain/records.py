@@ -1,0 +1,143 @@
+"""Records of any length as they come from GWOSC or gwpy, with their gaps, read piece by piece."""
+
+import gzip
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from ..sources import remedy
+from .detectors import DETECTORS, SAMPLE_RATE, StrainError
+from .filters import LARGEST
+from .gwosc import DATA_QUALITY, resample
+
+PIECE, PAD = 64, 1  # s read at a time, and what is read more on both sides, so that resampling has no edges
+LOCKED = ("unable to lock file", "Resource temporarily unavailable", "Can't lock")
+
+
+class Record(NamedTuple):
+    """What one detector recorded.
+
+    Attributes
+    ----------
+    strain : (n,) float64 array, 2,048 Hz; 0 where there are no good data
+    good : (n,) bool array
+    start : float, GPS time of the first sample (s)
+    detector : str, "H1", "L1" or "V1"
+    """
+
+    strain: np.ndarray
+    good: np.ndarray
+    start: float
+    detector: str
+
+
+def read_record(path):
+    """Read a record, long or short, with gaps or without, resampled to 2,048 Hz.
+
+    Parameters
+    ----------
+    path : str or Path
+        HDF5 of GWOSC (any version, 4 or 16 kHz) or as gwpy writes it, or GWOSC's text (also packed by gzip).
+
+    Returns
+    -------
+    Record
+        Seconds whose flags `DATA` or `CBC_CAT1` are not set, and samples that are no number, are not `good`.
+
+    Raises
+    ------
+    StrainError
+        Where the file is missing, damaged, locked, of another kind, or sampled below 2,048 Hz.
+
+    >>> from workshop_utils.sources import real_strain
+    >>> record = read_record(real_strain('GW150914')[0][0])
+    >>> record.detector, len(record.strain), bool(record.good.all())
+    ('H1', 65536, True)
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StrainError(f"{path}: this file does not exist; {remedy(path, 'get it from gwosc.org')}.")
+    if path.suffix.lower() == ".gwf":
+        raise StrainError(f"{path}: a GWF frame file; take the HDF5 file of the same record from gwosc.org.")
+    try:
+        if h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                return read_hdf5(file, path)
+        return read_text(path)
+    except StrainError as error:
+        raise StrainError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+    except Exception as error:  # of many kinds for a damaged file
+        if any(word in str(error) for word in LOCKED):
+            raise StrainError(f"{path}: another program has locked this file; close it there, or copy it.") from None
+        advice = remedy(path, "download it again")
+        raise StrainError(f"{path}: no whole file of strain ({type(error).__name__}: {error}); {advice}.") from None
+
+
+def read_hdf5(file, path):
+    """A record from an open HDF5 file of GWOSC or gwpy."""
+    flags = {}
+    if "strain/Strain" in file:
+        data = file["strain/Strain"]
+        rate, start = 1 / float(data.attrs["Xspacing"]), float(file["meta/GPSstart"][()])
+        detector = file["meta/Detector"].asstr()[()]
+        if "quality/simple/DQmask" in file:
+            mask = file["quality/simple/DQmask"][:]
+            names = [name.decode() for name in file["quality/simple/DQShortnames"][:]]
+            flags = {name: mask >> bit & 1 == 1 for bit, name in enumerate(names) if name in DATA_QUALITY}
+    else:  # gwpy: a data set named after its channel, H1:...
+        names = [name for name in file if name[:2] in DETECTORS and {"x0", "dx"} <= set(file[name].attrs)]
+        if len(names) != 1:
+            raise StrainError("no strain of GWOSC or gwpy in it; get a file from gwosc.org.")
+        data, detector = file[names[0]], names[0][:2]
+        rate, start = 1 / float(data.attrs["dx"]), float(data.attrs["x0"])
+    return from_pieces(lambda low, high: data[low:high], data.shape, rate, start, str(detector), flags)
+
+
+def read_text(path):
+    """A record from GWOSC's text: a header after #, then a sample a line; the detector is told by the file's name."""
+    opened = gzip.open if path.name.endswith(".gz") else open
+    with opened(path, "rt", encoding="ascii") as file:
+        head = [file.readline() for _ in range(3)]
+        found = re.search(r"starting GPS (\d+) duration (\d+)", " ".join(head))
+        detector = re.match(r"[A-Z]-([A-Z]\d)_", path.name)
+        if not found or not detector:
+            raise StrainError("neither HDF5 nor text of GWOSC; get a file from gwosc.org.")
+        values = np.array([float(line) for line in file if line.strip() and not line.startswith("#")])
+    rate = len(values) / float(found[2])
+    return from_pieces(lambda low, high: values[low:high], values.shape, rate, float(found[1]), detector[1], {})
+
+
+def from_pieces(read, shape, rate, start, detector, flags):
+    """Read samples (`read` takes first and last) piece by piece, resample, mark what is bad."""
+    if len(shape) != 1 or shape[0] < 2:
+        raise StrainError(f"strain of the shape {shape}; it must be one row of samples.")
+    if not np.isfinite(rate) or round(rate) < SAMPLE_RATE or abs(rate - round(rate)) > 1e-6 * rate:
+        raise StrainError(f"sampled at {rate:g} Hz; take a file of 4,096 or 16,384 Hz from gwosc.org.")
+    if detector not in DETECTORS:
+        raise StrainError(f"strain of {detector}; the course knows {', '.join(DETECTORS)}.")
+    rate = round(rate)
+    seconds = shape[0] // rate
+    strain, good = np.zeros(seconds * SAMPLE_RATE), np.ones(seconds * SAMPLE_RATE, bool)
+    for first in range(0, seconds, PIECE):
+        low, high = max(first - PAD, 0), min(first + PIECE + PAD, seconds)
+        values = np.asarray(read(low * rate, high * rate), np.float64)
+        bad = ~np.isfinite(values)
+        if np.abs(values[~bad]).max(initial=0) > LARGEST:
+            raise StrainError(f"values up to {np.abs(values[~bad]).max():.2g} are no strain; take a file as recorded.")
+        values[bad] = 0
+        part = slice(first * SAMPLE_RATE, min(first + PIECE, seconds) * SAMPLE_RATE)
+        inside = slice((first - low) * SAMPLE_RATE, (first - low) * SAMPLE_RATE + part.stop - part.start)
+        strain[part] = resample(values, rate)[inside]
+        spoilt = np.add.reduceat(bad, np.arange(0, len(bad), rate)) > 0  # by the second: resampling spreads a gap
+        good[part] &= np.repeat(~spoilt, SAMPLE_RATE)[inside]
+    for name, set_ in flags.items():
+        if len(set_) != seconds:
+            raise StrainError(f"{seconds} s of strain, but {len(set_)} s of the flag {name}; download it again.")
+        good &= np.repeat(set_, SAMPLE_RATE)
+    strain[~good] = 0
+    if not strain.any():
+        raise StrainError("no good data in it, all are gaps or flagged; take another time from gwosc.org.")
+    return Record(strain, good, start, detector)
