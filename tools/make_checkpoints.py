@@ -44,6 +44,7 @@ from workshop_utils.simulate import simulate_quasars, simulate_strain
 from workshop_utils.spectra import standardise
 from workshop_utils.strain import whiten
 from workshop_utils.training import (
+    OBJECT_SHARES,
     best_device,
     class_batches,
     load_checkpoint,
@@ -59,6 +60,7 @@ from workshop_utils.training import (
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VALIDATION_SEED, TEST_SEED = 1000011, 1000012  # test sets of the notebooks have seeds of their own
+EVEN = (0.25, 0.25, 0.25)  # quasars, galaxies, stars; as many empty fibres
 GLITCHES = 0.3  # share of the samples of strain that have one in training
 RECIPES = {
     # name: network, steps, batch size, highest learning rate, seed
@@ -119,6 +121,13 @@ def sharpen(network, output, nearest):
     return temperature
 
 
+def even_out(network):
+    """Take all four classes for equally frequent, as in training they were not: an offset for each output's score."""
+    share = torch.tensor([*OBJECT_SHARES, 1 - sum(OBJECT_SHARES)])
+    with torch.no_grad():
+        network.layers[-1].bias -= share.log()[OUTPUT_CLASS].to(network.layers[-1].bias.device)
+
+
 def object_task(network):
     """The same for the network that knows quasars, galaxies, stars and nothing."""
     validation = simulate_objects(1500, VALIDATION_SEED)
@@ -135,7 +144,7 @@ def object_task(network):
         return 1 - score(*validation)["accuracy"]
 
     def card():
-        flux, target, _ = simulate_objects(6000, VALIDATION_SEED)
+        flux, target, _ = simulate_objects(6000, VALIDATION_SEED, shares=EVEN)
         near = torch.log1p(OUTPUT_Z) - torch.log1p(target[:, 1:])
         near = near.abs().masked_fill(OUTPUT_BOX != target[:, :1], torch.inf).argmin(1)
         output = answer(flux)
@@ -143,11 +152,11 @@ def object_task(network):
         quasars = target[:, 0] == 0
         given = (output / temperature)[quasars][:, OUTPUT_CLASS == 0].softmax(1)
         share = fit_interval(given, REDSHIFT_BINS, target[quasars, 1])
-        test = score(*simulate_objects(10000, TEST_SEED), share)
+        test = score(*simulate_objects(10000, TEST_SEED, shares=EVEN), share)
         return {
             "temperature": temperature,
             "interval_share": share,
-            "test_set": f"simulate_objects(10000, {TEST_SEED})",
+            "test_set": f"simulate_objects(10000, {TEST_SEED}, shares={EVEN})",
             "test": test,
         }
 
@@ -226,6 +235,8 @@ def make(name, steps, seconds):
         every=200,
         checkpoint=state,
     )
+    if build is object_cnn:
+        even_out(network)
     history.to_csv(state.with_suffix(".csv"), index=False)
     done, spent = int(history.step.iloc[-1]), float(history.seconds.iloc[-1])
     examples = "samples" if build is MatchedFilterNetwork else "spectra"

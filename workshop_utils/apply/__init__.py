@@ -2,6 +2,7 @@
 
 from .mergers import (
     THRESHOLD,
+    blurred_quantiles,
     find_mergers,
 )
 from .probability import (
@@ -45,6 +46,7 @@ __all__ = [
     "SUREST",
     "THRESHOLD",
     "WAVES_CHECKPOINT",
+    "blurred_quantiles",
     "class_network",
     "classify_spectra",
     "detect_waves",

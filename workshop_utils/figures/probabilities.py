@@ -253,7 +253,7 @@ def plot_equivariance(moved, shares):
 
 
 @with_alt_text
-def plot_pit(positions, bins=10):
+def plot_pit(positions, bins=10, of="spectra"):
     """Draw how often the truth lies where in its own P(z): the probability integral transform (PIT).
 
     Parameters
@@ -261,6 +261,8 @@ def plot_pit(positions, bins=10):
     positions : dict of str to array (n,)
         Label to the probability below the truth, 0 to 1, of each object. Honest probabilities are spread evenly.
     bins : int
+    of : str
+        What the objects are.
     """
     figure, axes = plt.subplots(
         1, len(positions), figsize=(5.2 * len(positions) + 0.8, 4.4), sharey=True, squeeze=False
@@ -272,6 +274,6 @@ def plot_pit(positions, bins=10):
         error = 2 * np.sqrt(expected * (1 - expected) / n)
         ax.axhspan(expected - error, expected + error, color="0.8", zorder=0, label="honest, 95 % of the time")
         ax.set(title=label, xlabel="probability below the truth", xlim=(0, 1))
-    axes[0, 0].set_ylabel("share of spectra")
+    axes[0, 0].set_ylabel(f"share of {of}")
     axes[0, -1].legend(loc="upper right")
     return figure

@@ -94,8 +94,8 @@ def leave_residuals(flux, ivar, rng, size=1.0):
     ivar *= torch.exp(-0.5 * uniform(rng, n, 1)) / louder**2  # errors overestimated by up to a third
 
 
-# Of the shapes of `curves`: seven waves, a step and a slope in the red arm, two bent ends, and hills
-SIZES = torch.tensor([0.30, 0.40, 0.25, 0.15, 0.1, 0.08, 0.08, 0.35, 0.4, 0.5, 0.5, 0.3, 0.4, 0.9, 0.3, 0.2])
+# Of the shapes of `curves`: seven waves, a step and a slope in the red arm, two bent ends, hills, and the bands of OH
+SIZES = torch.tensor([0.30, 0.40, 0.25, 0.15, 0.1, 0.08, 0.08, 0.35, 0.4, 0.5, 0.5, 0.3, 0.4, 0.9, 0.3, 0.2, 0.7])
 
 
 @functools.cache
@@ -107,6 +107,8 @@ def curves(device):
     smooth += [red - 0.5, red * (WAVELENGTH - ARMS) / 3000]
     smooth += [np.exp(-(WAVELENGTH - 3800) / 150).clip(0, 2), np.exp((WAVELENGTH - 9200) / 300).clip(0, 2)]
     smooth += [np.exp(-0.5 * ((WAVELENGTH - centre) / width) ** 2) for centre, width in HILLS]
+    bands = np.sum([(h - 1) * np.exp(-0.5 * ((WAVELENGTH - c) / 45) ** 2) for c, h in SKY_LINES if c > 6800], 0)
+    smooth.append(bands / bands.max())
     lines = []
     for derivative in (False, True):
         for centre, height in SKY_LINES:

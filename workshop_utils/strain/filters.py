@@ -53,7 +53,9 @@ def measure_asd(strain, segment=N_SAMPLES, average="median", window=None):
 
 
 def _tensor(strain):
-    """Return the strain as a floating-point tensor."""
+    """Return the strain as a floating-point tensor, whatever the order of its bytes."""
+    if isinstance(strain, np.ndarray) and not strain.dtype.isnative:
+        strain = strain.astype(strain.dtype.newbyteorder("="))
     strain = torch.as_tensor(strain)
     return strain if strain.is_floating_point() else strain.double()
 

@@ -14,7 +14,7 @@ from ..strain import whiten
 
 CLASSES = ("quasar", "galaxy")  # labels 0 and 1; the columns of a classifier's answer stand in this order
 NEARBY = 0.2  # share of the quasars of `simulate_objects` at z < 0.8, where galaxies are common, too
-OBJECT_SHARES = (0.4, 0.25, 0.2)  # quasars, galaxies, stars in `simulate_objects`; the other fibres see nothing
+OBJECT_SHARES = (0.35, 0.22, 0.2)  # quasars, galaxies, stars in `simulate_objects`; the other fibres see nothing
 CLASS_LN_SN, CLASS_PARTIAL = (1.6, 1.0), 0.5  # S/N and coverage of the quasars in `simulate_classes`
 
 
