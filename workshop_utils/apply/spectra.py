@@ -122,6 +122,7 @@ def summarise_objects(probability, share=0.68):
     summary = torch.where(classes[:, :1] >= classes[:, 1:2], *found)
     without = classes[:, 2:].amax(1)  # star or nothing
     summary[:, 3] = torch.where(without > classes[:, :2].amax(1), without, summary[:, 3])
+    summary[:, 3].clamp_(max=1)  # rounded, it may be 1.0000001
     return torch.cat([classes, summary], 1)
 
 

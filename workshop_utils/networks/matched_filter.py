@@ -100,7 +100,8 @@ class MatchedFilterNetwork(nn.Module):
     odds of a signal are the sum over all templates and times, where a matched filter takes the highest S/N.
 
     These are odds against noise. Something loud may also be a glitch in one detector, a third hypothesis: it explains
-    what that detector heard, and leaves what the others heard to chance. The answer is the odds of a wave against both.
+    what that detector heard as well as a wave that it heard alone would, and leaves the others' part to chance. The
+    answer is the odds of a wave against both.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ class MatchedFilterNetwork(nn.Module):
         Neurons in the hidden layer.
 
     >>> sum(p.numel() for p in MatchedFilterNetwork().parameters())
-    350
+    347
     """
 
     def __init__(self, templates=64, hidden=16):
@@ -122,8 +123,7 @@ class MatchedFilterNetwork(nn.Module):
         self.template_prior = nn.Parameter(torch.zeros(templates))
         self.time_prior = nn.Parameter(torch.zeros(steps))
         self.prior = nn.Parameter(torch.tensor(-6.0 - math.log(templates * steps)))  # a signal is somewhere, or nowhere
-        self.glitch_weights = nn.Parameter(torch.full((3,), 0.35))
-        self.glitch_prior = nn.Parameter(torch.full((3,), -2.0 - math.log(templates * steps)))
+        self.glitch_prior = nn.Parameter(torch.full((3,), -2.0))  # ln of how probable a glitch is, relative to a wave
         nn.init.zeros_(self.evidence[-1].weight)  # so that it starts as a matched filter
         nn.init.zeros_(self.evidence[-1].bias)
 
@@ -143,9 +143,9 @@ class MatchedFilterNetwork(nn.Module):
         with torch.no_grad():
             power = filtered(white, self.templates)
         wave = torch.logsumexp(self.of_power(power).flatten(1), 1, keepdim=True)
-        glitch = torch.logsumexp((power * self.glitch_weights).flatten(1, 2), 1) + self.glitch_prior  # (n, 3)
-        noise = torch.zeros_like(wave)
-        return wave - torch.logsumexp(torch.cat([noise, glitch], 1), 1, keepdim=True)
+        alone = [self.of_power(power * one) for one in torch.eye(3, device=power.device)]  # what each detector heard
+        glitch = torch.stack([torch.logsumexp(each.flatten(1), 1) for each in alone], 1) + self.glitch_prior
+        return wave - torch.logsumexp(torch.cat([torch.zeros_like(wave), glitch], 1), 1, keepdim=True)
 
 
 def detection_loss(output, signal):
