@@ -18,6 +18,7 @@ STRETCH, OVERLAP = 64, 4  # s that are searched with one measured noise, and the
 STEP = 0.25  # s between windows of 2 s: mergers are looked for in 0.7 s of each
 APART = 0.5  # s within which candidates are one
 SPACING = 0.04  # of ln(chirp mass) around a template; with it 90 % intervals hold 90 % of simulated masses
+EDGE = 1.0  # s beside a gap over which strain rises from 0: a step would ring in what is whitened
 LEAST = 8  # s of good data in a stretch without which its noise cannot be measured
 COLUMNS = ["gps", "log_odds", "snr_h1", "snr_l1", "snr_v1", "chirp_mass", "chirp_mass_low", "chirp_mass_high"]
 
@@ -87,9 +88,23 @@ def aligned(files):
     strain, good = np.zeros((len(DETECTORS), n)), np.zeros((len(DETECTORS), n), bool)
     for name, record in records.items():
         row, first = DETECTORS.index(name), round((record.start - start) * SAMPLE_RATE)
-        strain[row, first : first + len(record.strain)] = record.strain
-        good[row, first : first + len(record.strain)] = record.good
+        part = slice(first, first + len(record.strain))
+        far = distance_to_gap(record.good) / (EDGE * SAMPLE_RATE)
+        strain[row, part] = record.strain * np.sin(np.pi / 2 * far.clip(0, 1)) ** 2
+        good[row, part] = far > 1
     return strain, good, start
+
+
+def distance_to_gap(good):
+    """Samples (n,) from each to the nearest that is not good; very many where there is none.
+
+    >>> distance_to_gap(np.array([True, True, False, True])).tolist()
+    [2, 1, 0, 1]
+    """
+    place = np.arange(len(good))
+    before = np.maximum.accumulate(np.where(good, -(10**9), place))
+    after = np.minimum.accumulate(np.where(good, 10**9, place)[::-1])[::-1]
+    return np.minimum(place - before, after - place)
 
 
 def white_stretch(strain, good):
@@ -104,7 +119,7 @@ def white_stretch(strain, good):
         if len(pieces) * N_SAMPLES // 2 < LEAST * SAMPLE_RATE:
             continue
         asd = measure_asd(pieces[:, None])
-        filled = torch.from_numpy(np.where(good[row], strain[row], 0))[None]
+        filled = torch.from_numpy(strain[row].copy())[None]
         white[row] = whiten(filled, asd, alpha=0.5 * SAMPLE_RATE / strain.shape[1])[0]
         white[row, torch.from_numpy(~good[row])] = 0
     return white if white.any() else None

@@ -139,13 +139,18 @@ class MatchedFilterNetwork(nn.Module):
         learned = power @ self.weights + 5 * self.evidence(loudness / 5)[..., 0]
         return learned + self.template_prior[:, None] + self.time_prior + self.prior
 
-    def forward(self, white: Strain) -> Outputs:
+    def hypotheses(self, white: Strain):
+        """The ln odds, against noise, of a wave (n, 1), and of a glitch in each detector as probable as one (n, 3)."""
         with torch.no_grad():
             power = filtered(white, self.templates)
-        wave = torch.logsumexp(self.of_power(power).flatten(1), 1, keepdim=True)
         alone = [self.of_power(power * one) for one in torch.eye(3, device=power.device)]  # what each detector heard
-        glitch = torch.stack([torch.logsumexp(each.flatten(1), 1) for each in alone], 1) + self.glitch_prior
-        return wave - torch.logsumexp(torch.cat([torch.zeros_like(wave), glitch], 1), 1, keepdim=True)
+        total = [torch.logsumexp(each.flatten(1), 1) for each in (self.of_power(power), *alone)]
+        return total[0][:, None], torch.stack(total[1:], 1)
+
+    def forward(self, white: Strain) -> Outputs:
+        wave, glitch = self.hypotheses(white)
+        others = torch.cat([torch.zeros_like(wave), glitch + self.glitch_prior], 1)
+        return wave - torch.logsumexp(others, 1, keepdim=True)
 
 
 def detection_loss(output, signal):
