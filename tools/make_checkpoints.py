@@ -16,6 +16,7 @@ import torch
 from workshop_utils.apply import fit_interval, summarise_objects, summarise_probability
 from workshop_utils.networks import (
     CNN,
+    OUTPUT_BINS,
     OUTPUT_BOX,
     OUTPUT_CLASS,
     OUTPUT_Z,
@@ -133,8 +134,8 @@ def object_task(network):
     def answer(flux):
         return torch.cat([predict(network, standardise(part)[:, None]) for part in flux.split(500)])
 
-    def score(flux, target, _, share=0.68):
-        found = summarise_objects(answer(flux).softmax(1), share).numpy()
+    def score(flux, target, _, shares=(0.68, 0.68)):
+        found = summarise_objects(answer(flux).softmax(1), shares).numpy()
         kind = OUTPUT_CLASS[torch.searchsorted(OUTPUT_BOX, target[:, 0].contiguous())]
         return object_scores(found[:, :4], found[:, 4], found[:, 5:7], kind, target[:, 1])
 
@@ -146,13 +147,15 @@ def object_task(network):
         near = torch.log1p(OUTPUT_Z) - torch.log1p(target[:, 1:])
         near = near.abs().masked_fill(OUTPUT_BOX != target[:, :1], torch.inf).argmin(1)
         temperature = sharpen(network, answer(flux), near)
-        quasars = target[:, 0] == 0
-        given = answer(flux[quasars])[:, OUTPUT_CLASS == 0].softmax(1)
-        share = fit_interval(given, REDSHIFT_BINS, target[quasars, 1])
-        test = score(*simulate_objects(10000, TEST_SEED, shares=EVEN), share)
+        shares = []
+        for k, bins in enumerate(OUTPUT_BINS):  # quasars, galaxies
+            rows = target[:, 0] == k
+            given = answer(flux[rows])[:, OUTPUT_CLASS == k].softmax(1)
+            shares.append(fit_interval(given, bins, target[rows, 1]))
+        test = score(*simulate_objects(10000, TEST_SEED, shares=EVEN), shares)
         return {
             "temperature": temperature,
-            "interval_share": share,
+            "interval_shares": shares,
             "test_set": f"simulate_objects(10000, {TEST_SEED}, shares={EVEN})",
             "test": test,
         }

@@ -57,10 +57,10 @@ def identify_spectra(files, air=None):
     >>> table.z.round(2).tolist(), table.problem.tolist()
     ([1.9, 0.3], ['', ''])
     """
-    network, share = object_network()
+    network, shares = object_network()
 
     def answer(flux):
-        return summarise_objects(network(flux).softmax(1), share)
+        return summarise_objects(network(flux).softmax(1), shares)
 
     table = tabulate(files, answer, P_COLUMNS + Z_COLUMNS, air)
     best = table[P_COLUMNS].fillna(-1).to_numpy().argmax(1)
@@ -92,15 +92,15 @@ def classify_spectra(files, air=None):
     return identify_spectra(files, air)[[*P_COLUMNS, "problem"]]
 
 
-def summarise_objects(probability, share=0.68):
+def summarise_objects(probability, shares=(0.68, 0.68)):
     """Probability of each class, redshift, its interval and a confidence, from P(class, z).
 
     Parameters
     ----------
     probability : Tensor, shape (n, output)
         Each row with the sum 1, in the order of `networks.OUTPUT_Z`.
-    share : float
-        Of the probability, that the interval holds, as in `summarise_probability`.
+    shares : 2 float
+        Of the probability, that the intervals of quasars and of galaxies hold, as in `summarise_probability`.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def summarise_objects(probability, share=0.68):
     """
     classes = torch.stack([probability[:, OUTPUT_CLASS == k].sum(1) for k in range(len(OBJECTS))], 1)
     found = []
-    for k, bins in enumerate(OUTPUT_BINS):  # quasar, galaxy
+    for k, (bins, share) in enumerate(zip(OUTPUT_BINS, shares, strict=True)):  # quasar, galaxy
         given = probability[:, OUTPUT_CLASS == k] / classes[:, k : k + 1].clamp_min(1e-30)
         summary = summarise_probability(given.nan_to_num(), bins, share=share)
         found.append(torch.cat([summary[:, :3], summary[:, 3:] * classes[:, k : k + 1]], 1))
@@ -230,10 +230,10 @@ def read_files(files):
 
 @functools.cache
 def object_network():
-    """The network for quasars, galaxies, stars and nothing that ships, on the CPU; and the share for 68 % intervals."""
+    """The network for quasars, galaxies, stars and nothing that ships, on the CPU; and shares for 68 % intervals."""
     network = object_cnn()
     card = load_checkpoint(network, shipped(OBJECT_CHECKPOINT))
-    return network.eval(), card["interval_share"]
+    return network.eval(), card["interval_shares"]
 
 
 @functools.cache

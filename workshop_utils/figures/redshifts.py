@@ -130,15 +130,15 @@ def plot_residuals(velocity, z, sn, limit=6000.0, beyond=20000.0):
 
 
 @with_alt_text
-def plot_accuracy(tables, limit=6000.0):
+def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)"):
     """Draw the share of right redshifts in bins of other quantities, with binomial errors.
 
     Parameters
     ----------
     tables : dict of str to dict of str to pandas.DataFrame
         Axis label ("median S/N per pixel") to label of a network to what `scores.accuracy_by` returned.
-    limit : float
-        km/s, for the label.
+    ylabel : str
+        What counts as right.
     """
     size = (6.0 * len(tables) + 0.8, 5.2)
     figure, axes = plt.subplots(1, len(tables), figsize=size, sharey=True, squeeze=False)
@@ -152,7 +152,7 @@ def plot_accuracy(tables, limit=6000.0):
             _use_plain_log_ticks(ax)
         ax.set(xlabel=xlabel, ylim=(0, 105))
         ax.grid(color="0.9")
-    axes[0, 0].set_ylabel(f"right within {limit:,.0f} km/s (%)")
+    axes[0, 0].set_ylabel(ylabel)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
