@@ -276,7 +276,7 @@ def sort_columns(names):
 def from_columns(values, where, name, air):
     """A spectrum from columns by kind (see `NAMES`), with units where they are known."""
     try:  # a row that holds arrays is a column of one
-        values = {kind: np.asarray(column, np.float64).squeeze() for kind, column in values.items()}
+        values = {kind: np.atleast_1d(np.asarray(column, np.float64).squeeze()) for kind, column in values.items()}
     except (TypeError, ValueError):
         raise SpectrumError("flux, wavelength or error do not hold numbers; give numbers") from None
     flux = values["flux"]

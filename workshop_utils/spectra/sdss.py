@@ -45,7 +45,7 @@ def read_sdss(path):
     """
     coadd, row = read_tables(Path(path))
     try:
-        columns = [numbers(coadd[name], name).squeeze() for name in ("loglam", "flux", "ivar")]
+        columns = [np.atleast_1d(numbers(coadd[name], name).squeeze()) for name in ("loglam", "flux", "ivar")]
     except SpectrumError as error:
         raise SpectrumError(f"{path}: {error}.") from None
     spectrum = prepare(Recorded(str(path), *columns))
