@@ -147,8 +147,8 @@ def sky_residuals(flux, ivar, edges=(3850, 5000, 6100, 7300, 8300, 9150), bin_pi
     over 64 pixels relative to what independent pixels would give (1): residuals that vary slowly make it larger.
 
     >>> white = np.random.default_rng(1).normal(size=(1, 4618))
-    >>> sky_residuals(white, np.ones((1, 4618)))[["level", "scatter"]].round(1).values.tolist()
-    [[0.0, 1.0]]
+    >>> sky_residuals(2 + white, np.ones((1, 4618)))[["level", "scatter"]].round(1).values.tolist()
+    [[2.0, 1.0]]
     """
     rows = []
     for x, seen in zip(np.asarray(flux) * np.sqrt(np.asarray(ivar)), np.asarray(ivar) > 0, strict=True):

@@ -76,8 +76,8 @@ def leave_residuals(flux, ivar, rng, size=1.0):
 
     >>> flux, ivar = torch.zeros(1, 4618), torch.ones(1, 4618)
     >>> leave_residuals(flux, ivar, torch.Generator().manual_seed(1))
-    >>> 0.1 < float(flux.std()) < 1
-    True
+    >>> round(float(flux.std()), 1), bool((ivar < 1).all())  # residuals, and a stated noise that is larger
+    (1.0, True)
     """
     n, seen = len(flux), ivar > 0
     smooth, lines, older = curves(flux.device)
