@@ -72,9 +72,14 @@ RECIPES = {
 }
 
 
+def answer(network, flux):
+    """What a network says of flux (n, 4618), a part at a time to spare memory."""
+    return torch.cat([predict(network, standardise(part)[:, None]) for part in flux.split(500)])
+
+
 def find_redshifts(network, flux):
     """Redshifts (n,) that a network finds in flux (n, 4618), from one number or from a probability of each."""
-    output = torch.cat([predict(network, standardise(part)[:, None]) for part in flux.split(500)])
+    output = answer(network, flux)
     if output.shape[1] == 1:
         return torch.expm1(output[:, 0])
     bins = network.z.cpu() if isinstance(network, ShiftNetwork) else REDSHIFT_BINS
@@ -96,7 +101,7 @@ def redshift_task(network):
         test = {"test_set": f"simulate_quasars(5000, {TEST_SEED})"}
         if isinstance(network, CNN) and not number:
             quasars = simulate_quasars(4000, VALIDATION_SEED)
-            output = torch.cat([predict(network, standardise(part)[:, None]) for part in quasars.flux.split(500)])
+            output = answer(network, quasars.flux)
             nearest = (torch.log1p(quasars.z)[:, None] - torch.log1p(REDSHIFT_BINS)).abs().argmin(1)
             test["temperature"] = sharpen(network, output, nearest)
             probability = (output / test["temperature"]).softmax(1)
@@ -131,11 +136,8 @@ def object_task(network):
     """The same for the network that knows quasars, galaxies, stars and nothing."""
     validation = simulate_objects(1500, VALIDATION_SEED)
 
-    def answer(flux):
-        return torch.cat([predict(network, standardise(part)[:, None]) for part in flux.split(500)])
-
     def score(flux, target, _, shares=(0.68, 0.68)):
-        found = summarise_objects(answer(flux).softmax(1), shares).numpy()
+        found = summarise_objects(answer(network, flux).softmax(1), shares).numpy()
         kind = OUTPUT_CLASS[torch.searchsorted(OUTPUT_BOX, target[:, 0].contiguous())]
         return object_scores(found[:, :4], found[:, 4], found[:, 5:7], kind, target[:, 1])
 
@@ -146,11 +148,11 @@ def object_task(network):
         flux, target, _ = simulate_objects(6000, VALIDATION_SEED, shares=EVEN)
         near = torch.log1p(OUTPUT_Z) - torch.log1p(target[:, 1:])
         near = near.abs().masked_fill(OUTPUT_BOX != target[:, :1], torch.inf).argmin(1)
-        temperature = sharpen(network, answer(flux), near)
+        temperature = sharpen(network, answer(network, flux), near)
         shares = []
         for k, bins in enumerate(OUTPUT_BINS):  # quasars, galaxies
             rows = target[:, 0] == k
-            given = answer(flux[rows])[:, OUTPUT_CLASS == k].softmax(1)
+            given = answer(network, flux[rows])[:, OUTPUT_CLASS == k].softmax(1)
             shares.append(fit_interval(given, bins, target[rows, 1]))
         test = score(*simulate_objects(10000, TEST_SEED, shares=EVEN), shares)
         return {
@@ -216,9 +218,8 @@ def learn_glitches(network, n=4000):
     wave, glitch = (torch.cat(column) for column in zip(*parts, strict=True))
     adam = torch.optim.Adam([network.glitch_prior], lr=0.05)
     for _ in range(300):
-        others = torch.cat([torch.zeros_like(wave), glitch + network.glitch_prior], 1)
         adam.zero_grad()
-        detection_loss(wave - torch.logsumexp(others, 1, keepdim=True), samples.signal).backward()
+        detection_loss(network.against_both(wave, glitch), samples.signal).backward()
         adam.step()
 
 

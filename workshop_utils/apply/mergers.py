@@ -48,7 +48,7 @@ def find_mergers(files, threshold=THRESHOLD):
 
     >>> from workshop_utils.sources import real_strain
     >>> table = find_mergers(real_strain("GW150914")[0])
-    >>> len(table), round(table.gps[0], 1)
+    >>> len(table), round(float(table.gps[0]), 1)
     (1, 1126259462.4)
     """
     strain, good, start = aligned(files)
@@ -92,7 +92,7 @@ def aligned(files):
         far = distance_to_gap(record.good) / (EDGE * SAMPLE_RATE)
         strain[row, part] = record.strain * np.sin(np.pi / 2 * far.clip(0, 1)) ** 2
         good[row, part] = far > 1
-    return strain, good, start
+    return torch.from_numpy(strain), torch.from_numpy(good), start
 
 
 def distance_to_gap(good):
@@ -114,14 +114,13 @@ def white_stretch(strain, good):
     """
     white = torch.zeros(strain.shape)
     for row in range(len(DETECTORS)):
-        whole = torch.from_numpy(good[row].copy()).unfold(0, N_SAMPLES, N_SAMPLES // 2).all(1)
-        pieces = torch.from_numpy(strain[row].copy()).unfold(0, N_SAMPLES, N_SAMPLES // 2)[whole]
+        whole = good[row].unfold(0, N_SAMPLES, N_SAMPLES // 2).all(1)
+        pieces = strain[row].unfold(0, N_SAMPLES, N_SAMPLES // 2)[whole]
         if len(pieces) * N_SAMPLES // 2 < LEAST * SAMPLE_RATE:
             continue
         asd = measure_asd(pieces[:, None])
-        filled = torch.from_numpy(strain[row].copy())[None]
-        white[row] = whiten(filled, asd, alpha=0.5 * SAMPLE_RATE / strain.shape[1])[0]
-        white[row, torch.from_numpy(~good[row])] = 0
+        white[row] = whiten(strain[row][None], asd, alpha=0.5 * SAMPLE_RATE / strain.shape[1])[0]
+        white[row, ~good[row]] = 0
     return white if white.any() else None
 
 
@@ -129,7 +128,7 @@ def candidates(white, good, start, threshold):
     """Windows of a whitened stretch (3, n) above the threshold: a dict for each, with `COLUMNS`."""
     samples = round(STEP * SAMPLE_RATE)
     windows = white.unfold(1, N_SAMPLES, samples).movedim(1, 0)
-    whole = torch.from_numpy(good.copy()).unfold(1, N_SAMPLES, samples).all(2).T  # (window, 3)
+    whole = good.unfold(1, N_SAMPLES, samples).all(2).T  # (window, 3)
     windows = windows * whole[..., None]  # a detector with a gap in the window is off there
     some = whole.any(1)
     log_odds = torch.full((len(windows),), -torch.inf, dtype=torch.float64)

@@ -151,10 +151,15 @@ def tabulate(files, answer, columns, air=None):
             ask()
     if waiting:
         ask()
-    if all(problems):
-        raise ValueError(f"None of the {len(names)} files can be used. " + " ".join(problems[:3]))
+    refuse_all(problems)
     table = pd.DataFrame(np.array(rows), index=pd.Index(names, name="file"), columns=columns)
     return table.assign(problem=np.array(problems, object))
+
+
+def refuse_all(problems):
+    """Raise ValueError with the first reasons where every file has a problem."""
+    if all(problems):
+        raise ValueError(f"None of the {len(problems)} files can be used. " + " ".join(problems[:3]))
 
 
 def prepared(files, air=None, least=np.inf):
@@ -222,8 +227,7 @@ def read_files(files):
     (1, [True, False])
     """
     names, spectra, problems = zip(*prepared(files), strict=True)
-    if all(problems):
-        raise ValueError(f"None of the {len(names)} files can be used. " + " ".join(problems[:3]))
+    refuse_all(problems)
     problems = pd.Series(problems, index=pd.Index(names, name="file"), name="problem", dtype=object)
     return [spectrum for spectrum in spectra if spectrum is not None], problems
 

@@ -148,7 +148,10 @@ class MatchedFilterNetwork(nn.Module):
         return total[0][:, None], torch.stack(total[1:], 1)
 
     def forward(self, white: Strain) -> Outputs:
-        wave, glitch = self.hypotheses(white)
+        return self.against_both(*self.hypotheses(white))
+
+    def against_both(self, wave, glitch):
+        """The ln odds (n, 1) of a wave against noise and glitches, from those of `hypotheses`."""
         others = torch.cat([torch.zeros_like(wave), glitch + self.glitch_prior], 1)
         return wave - torch.logsumexp(others, 1, keepdim=True)
 

@@ -16,7 +16,6 @@ from .rest_frame import cut, interpolation_weights, line_profile
 DISC_LINES = {"MgII": 2798.75, "Hd": 4102.89, "Hg": 4341.68, "Hb": 4862.68, "Ha": 6564.61}  # vacuum A
 PEAKS = (-6000.0, -4000.0, -2500.0, -1000.0, 1000.0, 2500.0, 4000.0, 6000.0)  # km/s
 PEAK_WIDTHS = (900.0, 1900.0)  # km/s
-N_PROFILES = 12  # rows of the basis of quasars for each broad line: three widths at four velocities
 
 
 @functools.cache
@@ -26,7 +25,7 @@ def disc_pieces(device):
     return cut(torch.tensor(np.array(rows), dtype=torch.float32, device=device))
 
 
-def draw_peaks(amplitudes, lines, share, rng):
+def draw_peaks(amplitudes, lines, profiles, share, rng):
     """Let the broad lines of some quasars shine from a disc instead.
 
     Parameters
@@ -35,6 +34,8 @@ def draw_peaks(amplitudes, lines, share, rng):
         Of the basis of quasars, whose first rows are the broad lines; what the disc takes over is taken away, in place.
     lines : list
         The broad lines, as `quasars.BROAD_LINES`: name, wavelength, equivalent width (A), ...
+    profiles : int
+        Rows of the basis for each of them.
     share : float
         Of the quasars that have a disc in sight.
 
@@ -45,7 +46,7 @@ def draw_peaks(amplitudes, lines, share, rng):
     """
     n, device, names = len(amplitudes), rng.device, [line[0] for line in lines]
     rows = [names.index(name) for name in DISC_LINES]
-    broad = amplitudes[:, : N_PROFILES * len(lines)].unflatten(1, (len(lines), N_PROFILES))
+    broad = amplitudes[:, : profiles * len(lines)].unflatten(1, (len(lines), profiles))
     width = torch.tensor([lines[row][2] for row in rows], device=device)
     taken = (uniform(rng, n, 1) < share) * (0.6 + 0.4 * uniform(rng, n, 1))
     strength = taken * width * broad[:, rows].sum(2)

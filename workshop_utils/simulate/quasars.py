@@ -165,7 +165,7 @@ def _simulate(z, rng, ln_sn, partial, discs):
     shift, z = whole_pixels(z)
     view = in_view(shift)
     amplitudes = draw_amplitudes(z, rng)
-    peaks = draw_peaks(amplitudes, BROAD_LINES, discs, rng) if discs else None
+    peaks = draw_peaks(amplitudes, BROAD_LINES, len(WIDTHS) * len(VELOCITIES), discs, rng) if discs else None
     rest = combine(amplitudes, pieces(z.device), view).add_(1)
     if discs:
         rest += combine(peaks, disc_pieces(z.device), view)

@@ -95,9 +95,7 @@ def read_spectra(source, name=None, air=None):
             raise SpectrumError(f"{name}: {error}.") from None
     path = Path(source)
     name = name or os.fspath(source)
-    if not path.is_file() or path.stat().st_size == 0:
-        problem = "is a folder" if path.is_dir() else "is empty" if path.exists() else "does not exist"
-        raise SpectrumError(f"{name}: this file {problem}; {remedy(path, 'give the path of a downloaded spectrum')}.")
+    check_file(path, name, "give the path of a downloaded spectrum")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -106,6 +104,13 @@ def read_spectra(source, name=None, air=None):
         message = str(error).removeprefix(f"{name}: ")
         raise SpectrumError(f"{name}: {message.rstrip('.')}.") from None
     return found
+
+
+def check_file(path, name, advice):
+    """Raise SpectrumError, with advice on what to do, where there is no file, called `name`, or nothing in it."""
+    if not path.is_file() or path.stat().st_size == 0:
+        problem = "is a folder" if path.is_dir() else "is empty" if path.exists() else "does not exist"
+        raise SpectrumError(f"{name}: this file {problem}; {remedy(path, advice)}.")
 
 
 def is_fits(path):

@@ -9,7 +9,7 @@ from astropy.io import fits
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..sources import remedy
-from .formats import Recorded
+from .formats import Recorded, check_file
 from .grid import MAD_TO_SIGMA, MIN_PIXELS, Spectrum, SpectrumError, check_arrays, resample, usable
 
 SPIKE_SIGMAS = 6.0  # a spike stands at least so far above the noise ...
@@ -114,10 +114,7 @@ def check_content(flux):
 
 def read_tables(path):
     """Read the table of the coadded spectrum (its names are case-blind) and the redshift row as a dict."""
-    if not path.is_file() or path.stat().st_size == 0:
-        problem = "is a folder" if path.is_dir() else "is empty" if path.exists() else "does not exist"
-        advice = remedy(path, "give the path of one downloaded SDSS spectrum")
-        raise SpectrumError(f"{path}: this file {problem}; {advice}.")
+    check_file(path, path, "give the path of one downloaded SDSS spectrum")
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -51,7 +51,7 @@ def read_gwosc(path):
             strain = file["strain/Strain"][:].astype(np.float64)
             rate = 1 / float(file["strain/Strain"].attrs["Xspacing"])
             start, detector = float(file["meta/GPSstart"][()]), file["meta/Detector"].asstr()[()]
-            quality = _quality(file)
+            quality = read_quality(file)
     except KeyError as error:
         advice = remedy(path, "get one from gwosc.org")
         raise StrainError(f"{path}: no strain file of GWOSC ({error}); {advice}.") from None
@@ -65,7 +65,7 @@ def read_gwosc(path):
     return GwoscStrain(resample(strain, round(rate)), start, detector)
 
 
-def _quality(file):
+def read_quality(file):
     """Boolean array per second and per flag in DATA_QUALITY; all good where the file has no such table."""
     if "quality/simple/DQmask" not in file:
         return {}
@@ -74,11 +74,16 @@ def _quality(file):
     return {name: mask >> bit & 1 == 1 for bit, name in enumerate(names) if name in DATA_QUALITY}
 
 
+def check_rate(rate):
+    """Raise StrainError unless a sampling rate (Hz) is a whole number from 2,048 up."""
+    if not np.isfinite(rate) or round(rate) < SAMPLE_RATE or abs(rate - round(rate)) > 1e-6 * rate:
+        raise StrainError(f"sampled at {rate:g} Hz; take a file of 4,096 or 16,384 Hz from gwosc.org.")
+
+
 def _check_record(strain, rate, quality):
     if strain.ndim != 1 or len(strain) < 2:
         raise StrainError(f"strain of the shape {strain.shape}; it must be one row of samples.")
-    if not np.isfinite(rate) or round(rate) < SAMPLE_RATE or abs(rate - round(rate)) > 1e-6 * rate:
-        raise StrainError(f"sampled at {rate:g} Hz; take a file of 4,096 or 16,384 Hz from gwosc.org.")
+    check_rate(rate)
     bad = {"": ~np.isfinite(strain)} | {name: np.repeat(~good, round(rate)) for name, good in quality.items()}
     for name, gaps in bad.items():
         if len(gaps) != len(strain):

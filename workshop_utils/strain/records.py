@@ -11,7 +11,7 @@ import numpy as np
 from ..sources import remedy
 from .detectors import DETECTORS, SAMPLE_RATE, StrainError
 from .filters import LARGEST
-from .gwosc import DATA_QUALITY, resample
+from .gwosc import check_rate, read_quality, resample
 
 PIECE, PAD = 64, 1  # s read at a time, and what is read more on both sides, so that resampling has no edges
 LOCKED = ("unable to lock file", "Resource temporarily unavailable", "Can't lock")
@@ -65,10 +65,10 @@ def read_record(path):
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
-                return read_hdf5(file, path)
+                return read_hdf5(file)
         return read_text(path)
     except StrainError as error:
-        raise StrainError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+        raise StrainError(f"{path}: {error}") from None
     except Exception as error:  # of many kinds for a damaged file
         if any(word in str(error) for word in LOCKED):
             raise StrainError(f"{path}: another program has locked this file; close it there, or copy it.") from None
@@ -76,17 +76,14 @@ def read_record(path):
         raise StrainError(f"{path}: no whole file of strain ({type(error).__name__}: {error}); {advice}.") from None
 
 
-def read_hdf5(file, path):
+def read_hdf5(file):
     """A record from an open HDF5 file of GWOSC or gwpy."""
     flags = {}
     if "strain/Strain" in file:
         data = file["strain/Strain"]
         rate, start = 1 / float(data.attrs["Xspacing"]), float(file["meta/GPSstart"][()])
         detector = file["meta/Detector"].asstr()[()]
-        if "quality/simple/DQmask" in file:
-            mask = file["quality/simple/DQmask"][:]
-            names = [name.decode() for name in file["quality/simple/DQShortnames"][:]]
-            flags = {name: mask >> bit & 1 == 1 for bit, name in enumerate(names) if name in DATA_QUALITY}
+        flags = read_quality(file)
     else:  # gwpy: a data set named after its channel, H1:...
         names = [name for name in file if name[:2] in DETECTORS and {"x0", "dx"} <= set(file[name].attrs)]
         if len(names) != 1:
@@ -114,8 +111,7 @@ def from_pieces(read, shape, rate, start, detector, flags):
     """Read samples (`read` takes first and last) piece by piece, resample, mark what is bad."""
     if len(shape) != 1 or shape[0] < 2:
         raise StrainError(f"strain of the shape {shape}; it must be one row of samples.")
-    if not np.isfinite(rate) or round(rate) < SAMPLE_RATE or abs(rate - round(rate)) > 1e-6 * rate:
-        raise StrainError(f"sampled at {rate:g} Hz; take a file of 4,096 or 16,384 Hz from gwosc.org.")
+    check_rate(rate)
     if detector not in DETECTORS:
         raise StrainError(f"strain of {detector}; the course knows {', '.join(DETECTORS)}.")
     rate = round(rate)

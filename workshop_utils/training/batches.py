@@ -4,6 +4,7 @@ import functools
 
 import torch
 
+from ..networks import NOTHING
 from ..simulate import simulate_empty, simulate_galaxies, simulate_quasars, simulate_stars, simulate_strain
 from ..simulate.noise import narrow_coverage, uniform
 from ..simulate.quasars import draw_redshifts
@@ -130,7 +131,7 @@ def simulate_objects(n, seed, device="cpu", shares=OBJECT_SHARES):
     flux, ivar = torch.cat([flux, empty.flux]), torch.cat([ivar, empty.ivar])
     narrow_coverage(flux, ivar, rng, share=0.06)
     boxes = [torch.full((quasars,), 0), torch.full((galaxies,), 1), 2 + shining[2].kind.cpu()]
-    boxes = torch.cat([*boxes, torch.full((nothing,), 11)]).to(rng.device)
+    boxes = torch.cat([*boxes, torch.full((nothing,), NOTHING)]).to(rng.device)
     z = torch.cat([shining[0].z, shining[1].z, torch.zeros(stars + nothing, device=rng.device)])
     return flux, torch.stack([boxes, z], 1), torch.cat([part.sn for part in (*shining, empty)])
 
