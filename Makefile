@@ -27,15 +27,20 @@ help:
 course: $(INSTALLED)
 	$(PY) tools/run_course.py $(PROFILE)
 
+# Two processes of one thread each: a file at a time, a notebook being one.
+PYTEST := -m pytest -n 2 --dist loadfile --nbval-lax --doctest-modules tests notebooks workshop_utils
+test test-all test-lowest test-newest: export OMP_NUM_THREADS = 1
+test test-all test-lowest test-newest: export WORKSHOP_PROFILE = ci
+
 test: $(INSTALLED)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	WORKSHOP_PROFILE=ci $(PY) -m pytest --nbval-lax --doctest-modules tests notebooks workshop_utils
+	$(PY) $(PYTEST)
 
 test-all: $(INSTALLED)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	WORKSHOP_PROFILE=ci $(PY) -m pytest --full --nbval-lax --doctest-modules tests notebooks workshop_utils
+	$(PY) $(PYTEST) --full
 
 # Each in an environment of its own, with torch as in constraints.txt: `make test-lowest PYTHON=python3.11`.
 test-lowest: RESOLUTION = lowest-direct
@@ -46,7 +51,7 @@ test-lowest test-newest:
 	$(VENV)/bin/pip --disable-pip-version-check install -c constraints.txt torch uv
 	$(VENV)/bin/pip list --format=freeze | grep '^torch==' > $(VENV)/torch.txt
 	$(VENV)/bin/uv pip install --python $(VENV) --resolution $(RESOLUTION) -c $(VENV)/torch.txt -e ".[test]"
-	WORKSHOP_PROFILE=ci $(VENV)/bin/python -m pytest --nbval-lax --doctest-modules tests notebooks workshop_utils
+	$(VENV)/bin/python $(PYTEST)
 
 audit: $(INSTALLED)
 	$(PY) tools/licences.py

@@ -335,10 +335,8 @@ def carbon_bands(device):
         (8067, 8250, 0.4),
         (9140, 9400, 0.5),
     ]
-    c2 = -sum(depth * smooth(blue_band(head, end), 150) for head, end, depth in swan)
-    cn = -sum(
-        depth * (band(head, end) if end > head else smooth(blue_band(head, end), 150)) for head, end, depth in red
-    )
+    c2 = -sum(depth * blue_band(head, end) for head, end, depth in swan)
+    cn = -sum(depth * (band if end > head else blue_band)(head, end) for head, end, depth in red)
     return _as_tensor([c2, cn], device)
 
 
