@@ -9,6 +9,7 @@ nothing is trained: the weights that are there are scored anew, for a simulation
 """
 
 import argparse
+import functools
 import pathlib
 
 import torch
@@ -23,6 +24,7 @@ from workshop_utils.networks import (
     REDSHIFT_BINS,
     MatchedFilterNetwork,
     ShiftNetwork,
+    StrainCNN,
     classifier,
     detection_loss,
     log_redshift_mse,
@@ -60,6 +62,7 @@ from workshop_utils.training import (
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VALIDATION_SEED, TEST_SEED = 1000011, 1000012  # test sets of the notebooks have seeds of their own
+LOUD_BATCHES = 3000  # of the CNN for strain
 EVEN = (0.25, 0.25, 0.25)  # quasars, galaxies, stars; as many empty fibres
 RECIPES = {
     # name: network, steps, batch size, highest learning rate, seed
@@ -69,6 +72,7 @@ RECIPES = {
     "any_object": (object_cnn, 8000, 128, 4e-3, 5),
     "quasar_or_galaxy": (classifier, 600, 128, 3e-3, 3),
     "gravitational_waves": (MatchedFilterNetwork, 2500, 128, 4e-2, 4),
+    "gravitational_waves_cnn": (StrainCNN, 10000, 64, 3e-3, 6),
 }
 
 
@@ -202,8 +206,12 @@ def waves_task(network):
     def card():
         return {"test_set": f"simulate_strain(5000, {TEST_SEED})", "test": score(simulate_strain(5000, TEST_SEED))}
 
-    trained_on = "simulate_strain(off=0.2), whitened; then how probable glitches are, with signals=0.4, glitches=1.0"
-    return strain_batches, detection_loss, cross_entropy, card, trained_on
+    trained_on, batches = "simulate_strain(off=0.2), whitened", strain_batches
+    if isinstance(network, StrainCNN):
+        trained_on, batches = trained_on + ", loud signals first", functools.partial(strain_batches, loud=LOUD_BATCHES)
+    else:
+        trained_on += "; then how probable glitches are, with signals=0.4, glitches=1.0"
+    return batches, detection_loss, cross_entropy, card, trained_on
 
 
 def learn_glitches(network, n=4000):
@@ -230,6 +238,7 @@ TASKS = {
     redshift_cnn: redshift_task,
     classifier: class_task,
     MatchedFilterNetwork: waves_task,
+    StrainCNN: waves_task,
 }
 
 
@@ -259,7 +268,7 @@ def make(name, steps, seconds):
         learn_glitches(network)
     history.to_csv(state.with_suffix(".csv"), index=False)
     done, spent = int(history.step.iloc[-1]), float(history.seconds.iloc[-1])
-    examples = "samples" if build is MatchedFilterNetwork else "spectra"
+    examples = "samples" if TASKS[build] is waves_task else "spectra"
     card = {
         "network": build.__name__,
         "trained_on": f"{trained_on}, every batch fresh",

@@ -48,6 +48,10 @@ from .redshifts import (
 from .shift import (
     ShiftNetwork,
 )
+from .strain_cnn import (
+    StrainCNN,
+    template_kernels,
+)
 
 __all__ = [
     "CNN",
@@ -68,6 +72,7 @@ __all__ = [
     "SEARCH",
     "STAR_KINDS",
     "ShiftNetwork",
+    "StrainCNN",
     "classifier",
     "coincident_snr",
     "detection_loss",
@@ -83,6 +88,7 @@ __all__ = [
     "redshift_bins",
     "redshift_cnn",
     "redshift_loss",
+    "template_kernels",
     "to_frequency",
     "to_time",
     "whitened_templates",

@@ -75,7 +75,9 @@ def _tables(device):
     return to(asd, dtype=torch.float32), to(h, dtype=torch.complex64), to(snr, dtype=torch.float32)
 
 
-def simulate_strain(n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merger=MERGER, glitches=0.0, chunk=64):
+def simulate_strain(
+    n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merger=MERGER, glitches=0.0, louder=1.0, chunk=64
+):
     """Simulate samples of strain as in the g2net competition.
 
     Parameters
@@ -95,6 +97,8 @@ def simulate_strain(n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merge
         Earliest and latest time of the merger, in s.
     glitches : float
         In this share of the samples one detector has a glitch (see `glitches.py`), signal or not.
+    louder : float
+        The S/N drawn from the competition's distribution is multiplied by this.
     chunk : int
         Samples made at a time: small enough for the processor's cache.
 
@@ -108,18 +112,18 @@ def simulate_strain(n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merge
     rng = generator(seed, device)
     chunk = chunk if rng.device.type == "cpu" else max(chunk, 1024)
     sizes = [min(chunk, n - start) for start in range(0, n, chunk)]
-    parts = [_simulate(size, rng, signals, snr, off, merger, glitches) for size in sizes]
+    parts = [_simulate(size, rng, signals, snr, off, merger, glitches, louder) for size in sizes]
     return Strain(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def _simulate(n, rng, signals, snr, off, merger, glitches):
+def _simulate(n, rng, signals, snr, off, merger, glitches, louder):
     """One chunk of `simulate_strain`."""
     asd, bank, _ = _tables(rng.device)
     on = detectors_on(n, rng, off)
     signal = (uniform(rng, n) < signals).float()
     row, gain, delay = draw_binaries(n, rng)
     time = merger[0] + (merger[1] - merger[0]) * uniform(rng, n)
-    gain, drawn = scale_to_snr(gain * on, row, rng, snr)
+    gain, drawn = scale_to_snr(gain * on, row, rng, snr, louder)
     waves = torch.view_as_complex(normal(rng, n, len(DETECTORS), LONG // 2 + 1, 2)) * (asd * math.sqrt(STEP) / 2)
     lag = (time[:, None] + delay)[..., None]
     frequency = STEP * torch.arange(SIGNAL_BINS.start, SIGNAL_BINS.stop, device=rng.device)
@@ -158,10 +162,10 @@ def draw_binaries(n, rng):
     return row, gain * torch.polar(torch.ones_like(phase), phase)[:, None], light_delays(longitude, latitude)
 
 
-def scale_to_snr(gain, row, rng, snr=None):
+def scale_to_snr(gain, row, rng, snr=None, louder=1.0):
     """Move each binary to the distance at which it has the S/N drawn for it; return gain (n, 3) and S/N (n,)."""
     _, _, of_row = _tables(rng.device)
     natural = (gain.abs() * of_row[row]).square().sum(1).sqrt().clamp(min=1e-6)
-    drawn = torch.exp(LN_SNR_MEAN + LN_SNR_SCATTER * normal(rng, len(row))).clamp(*SNR_LIMITS)
+    drawn = (louder * torch.exp(LN_SNR_MEAN + LN_SNR_SCATTER * normal(rng, len(row)))).clamp(*SNR_LIMITS)
     drawn = drawn if snr is None else torch.full_like(drawn, snr)
     return gain * (drawn / natural)[:, None], drawn

@@ -16,6 +16,7 @@ from ..strain import whiten
 CLASSES = ("quasar", "galaxy")  # labels 0 and 1; the columns of a classifier's answer stand in this order
 NEARBY = 0.2  # share of the quasars of `simulate_objects` at z < 0.8, where galaxies are common, too
 OBJECT_SHARES = (0.35, 0.22, 0.2)  # quasars, galaxies, stars in `simulate_objects`; the other fibres see nothing
+LOUDER = 2.5  # factor of the S/N in the first of the `loud` batches of `strain_batches`
 CLASS_LN_SN, CLASS_PARTIAL = (1.6, 1.0), 0.5  # S/N and coverage of the quasars in `simulate_classes`
 
 
@@ -151,22 +152,26 @@ def object_batches(batch_size, seed, device="cpu"):
     return batch_function(simulate, seed, device)
 
 
-def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2, glitches=0.0):
+def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2, glitches=0.0, loud=0):
     """Endless fresh samples of strain for `train`, as `quasar_batches`: step -> (strain (n, 3, 4096), signal (n,)).
 
     `prepare` is what is done to the strain before the network sees it. In a share `off` a detector does not run, in a
-    share `glitches` one has a glitch.
+    share `glitches` one has a glitch. In the first `loud` batches the signals are louder, `LOUDER` times to begin with,
+    then ever less: what is easy comes first.
 
     >>> strain, signal = strain_batches(2, seed=1)(0)
     >>> strain.shape, signal.shape
     (torch.Size([2, 3, 4096]), torch.Size([2]))
     """
 
-    def simulate(rng):
-        samples = simulate_strain(batch_size, rng, device, off=off, glitches=glitches)
+    start = batch_function(lambda rng: rng, seed, device)
+
+    def batch(step):
+        louder = LOUDER ** max(0.0, 1 - step / loud) if loud else 1.0
+        samples = simulate_strain(batch_size, start(step), device, off=off, glitches=glitches, louder=louder)
         return prepare(samples.strain), samples.signal
 
-    return batch_function(simulate, seed, device)
+    return batch
 
 
 def batch_function(simulate, seed, device="cpu"):
