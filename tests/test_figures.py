@@ -33,7 +33,7 @@ HISTORY = pd.DataFrame({"step": [10, 20], "loss": [3.0, 2.0], "validation": [2.5
 BINS = pd.DataFrame({"low": [1.0, 2.0], "high": [2.0, 4.0], "share": [0.5, 0.9], "error": [0.1, 0.02]})
 FROM_0 = BINS.assign(low=[0.0, 2.0])
 STRENGTHS = pd.DataFrame({16: [1.5, 2.0], 50: [2.0, 4.0], 84: [3.0, 7.0], "n": [40, 50]}, index=["CIV", "Lya"])
-RUNS = pd.DataFrame({"method": ["A", "A", "B"], "spectra": [100, 1000, 100], "share": [0.5, 0.9, 1.0], "n": 500})
+RUNS = pd.DataFrame({"method": ["A", "A", "B"], "seen": [100, 1000, 100], "score": [0.5, 0.9, 1.0], "n": 500})
 
 PLOTS = {
     "activations": lambda: figures.plot_activations(X, {"tanh": np.tanh(X), "ReLU": np.maximum(X, 0)}),

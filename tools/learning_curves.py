@@ -1,33 +1,49 @@
 #!/usr/bin/env python3
-"""How many spectra each method needs: data/learning_curves.csv, the central figure of notebooks 03 and 06.
+"""How much each method must have seen: data/learning_curves.csv (notebooks 03, 06) and data/wave_curves.csv (05).
 
-    python tools/learning_curves.py
+    python tools/learning_curves.py [redshifts] [waves]
 
-For each method, number of training spectra and random start: train (every spectrum fresh), then score one test set of
-2,000 simulated quasars. Half an hour on one core. A run that was stopped goes on: rows that are in the table are kept.
+For each method, number of training examples and random start: train (every example fresh), then score one test set of
+2,000, all simulated. An hour on one core for each. A run that was stopped goes on: rows in the table are kept.
 """
 
+import functools
 import pathlib
+import sys
 
 import pandas as pd
 import torch
 
-from workshop_utils.networks import CNN, ShiftNetwork, log_redshift_mse, redshift_cnn, redshift_loss
-from workshop_utils.scores import share_within, velocity_error
-from workshop_utils.simulate import simulate_quasars
+from workshop_utils.networks import (
+    CNN,
+    MatchedFilterNetwork,
+    ShiftNetwork,
+    StrainCNN,
+    detection_loss,
+    log_redshift_mse,
+    redshift_cnn,
+    redshift_loss,
+)
+from workshop_utils.scores import area_under_curve, share_within, velocity_error
+from workshop_utils.simulate import simulate_quasars, simulate_strain
 from workshop_utils.spectra import N_PIXELS, standardise
-from workshop_utils.training import quasar_batches, train
+from workshop_utils.strain import whiten
+from workshop_utils.training import predict, quasar_batches, strain_batches, train
 
 from make_checkpoints import find_redshifts  # isort: skip
 
-TABLE = pathlib.Path(__file__).resolve().parents[1] / "data" / "learning_curves.csv"
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 TEST_SEED, N_TEST, BATCH = 1000021, 2000, 128
-SPECTRA = [4_096, 16_384, 65_536]  # seen in training
+SEEN = [4_096, 16_384, 65_536]  # examples in training
 SEEDS = [21, 22, 23]
-NETWORKS = {
+NETWORKS = {  # network, loss, highest learning rate
     "CNN, one number": (CNN, log_redshift_mse, 4e-3),
     "CNN, a probability": (redshift_cnn, redshift_loss, 6e-3),
     "shift network": (ShiftNetwork, None, 3e-3),
+    "CNN, full layers": (functools.partial(CNN, length=4096, channels=3), detection_loss, 3e-3),
+    "CNN, sum over times": (functools.partial(StrainCNN, templates=0), detection_loss, 3e-3),
+    "the same, begun as templates": (StrainCNN, detection_loss, 3e-3),
+    "matched-filter network": (MatchedFilterNetwork, detection_loss, 4e-2),
 }
 
 
@@ -45,30 +61,54 @@ def nearest_neighbour(spectra, seed, flux):
     return z[torch.cat([torch.cdist(part, library).argmin(1) for part in binned(flux).split(500)])]
 
 
-def trained(method, spectra, seed, flux):
-    """Redshifts (n,) that a network finds after training on so many spectra."""
+def trained(method, batches, seen, seed):
+    """A network of `NETWORKS` after training on so many examples."""
     build, loss, learning_rate = NETWORKS[method]
     torch.manual_seed(seed)
     network = build()
-    train(network, quasar_batches(BATCH, seed), loss or network.loss, spectra // BATCH, learning_rate=learning_rate)
-    return find_redshifts(network, flux)
+    train(network, batches(seed), loss or network.loss, seen // BATCH, learning_rate=learning_rate)
+    return network
 
 
-def main():
-    """Fill the table, one row for each run."""
+def share_right(method, seen, seed):
+    """Share of the redshifts of the test quasars that are right within 6,000 km/s."""
     test = simulate_quasars(N_TEST, TEST_SEED)
-    table = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=["method", "spectra", "seed", "share", "n"])
-    for spectra in SPECTRA:
-        for seed in SEEDS:
-            for method in ("nearest neighbour", *NETWORKS):
-                if ((table.method == method) & (table.spectra == spectra) & (table.seed == seed)).any():
-                    continue
-                find = nearest_neighbour if method == "nearest neighbour" else lambda *rest, m=method: trained(m, *rest)
-                share, _ = share_within(velocity_error(find(spectra, seed, test.flux), test.z))
-                table.loc[len(table)] = method, spectra, seed, round(share, 4), N_TEST
-                table.to_csv(TABLE, index=False)
-                print(f"{method}, {spectra:,} spectra, seed {seed}: {share:.1%}", flush=True)
+    if method == "nearest neighbour":
+        z = nearest_neighbour(seen, seed, test.flux)
+    else:
+        z = find_redshifts(trained(method, lambda seed: quasar_batches(BATCH, seed), seen, seed), test.flux)
+    return share_within(velocity_error(z, test.z))[0]
+
+
+def auc(method, seen, seed):
+    """Area under the ROC curve of the test samples of strain; the CNNs have loud signals in the first third."""
+    loud = 0 if method == "matched-filter network" else seen // BATCH // 3
+    test = simulate_strain(N_TEST, TEST_SEED)
+    network = trained(method, lambda seed: strain_batches(BATCH, seed, loud=loud), seen, seed)
+    return area_under_curve(predict(network, whiten(test.strain), 64)[:, 0].numpy(), test.signal.numpy() > 0)
+
+
+TASKS = {
+    "redshifts": ("learning_curves", share_right, ["nearest neighbour", *list(NETWORKS)[:3]]),
+    "waves": ("wave_curves", auc, list(NETWORKS)[3:]),
+}
+
+
+def main(names):
+    """Fill the tables, one row for each run."""
+    for name in names:
+        file, score, methods = TASKS[name]
+        path = DATA / f"{file}.csv"
+        table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["method", "seen", "seed", "score", "n"])
+        for seen in SEEN:
+            for seed in SEEDS:
+                for method in methods:
+                    if ((table.method == method) & (table.seen == seen) & (table.seed == seed)).any():
+                        continue
+                    table.loc[len(table)] = method, seen, seed, round(score(method, seen, seed), 4), N_TEST
+                    table.to_csv(path, index=False)
+                    print(f"{method}, {seen:,} seen, seed {seed}: {table.score.iloc[-1]:.1%}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or list(TASKS))

@@ -206,22 +206,32 @@ def plot_filters(before, after, smooth=25):
 
 
 @with_alt_text
-def plot_data_needed(table, levels=(0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)):
-    """Draw the share of right redshifts against the number of spectra seen, one curve for each method.
+def plot_data_needed(
+    table,
+    levels=(0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99),
+    form="{:.0%}",
+    of="right within 6,000 km/s",
+    what="spectra",
+):
+    """Draw a score against the number of examples that a method saw in training, one curve for each.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        A row for each run: method, spectra (seen), seed, share (right), n (test spectra). Points are means over seeds,
-        error bars the scatter between them or the binomial error, whichever is larger.
+        A row for each run: method, seen (examples), seed, score (0 to 1), n (test examples). Points are means over
+        seeds, error bars the scatter between them or the binomial error, whichever is larger.
     levels : sequence of float
         Ticks of the vertical axis, which enlarges what is near 1.
+    form : str
+        How they are written.
+    of, what : str
+        What the score is, and what the examples are.
     """
     figure, ax = plt.subplots(figsize=(10.5, 5.8))
     for (method, rows), colour, dash, mark in zip(
         table.groupby("method", sort=False), CYCLE, DASHES, "os^D", strict=False
     ):
-        share = rows.groupby("spectra").share
+        share = rows.groupby("seen").score
         mean, scatter = share.mean(), share.std().fillna(0)
         error = np.maximum(scatter, np.sqrt(mean * (1 - mean) / rows.n.iloc[0]))
         low, high = np.clip(mean - error, 1e-3, 1), np.clip(mean + error, 0, 0.9995)
@@ -229,9 +239,9 @@ def plot_data_needed(table, levels=(0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)):
         bars = np.maximum([y - _odds(low), _odds(high) - y], 0)
         style = {"color": colour, "ls": dash, "marker": mark, "ms": 8, "lw": 2.5, "capsize": 4, "label": method}
         ax.errorbar(mean.index, y, bars, **style)
-    ax.set_yticks(_odds(np.array(levels)), [f"{level:.0%}" for level in levels])
-    ax.set(xscale="log", xlabel="spectra seen in training", ylabel="right within 6,000 km/s")
-    ax.set_xticks(np.unique(table.spectra), [f"{n:,}" for n in np.unique(table.spectra)])
+    ax.set_yticks(_odds(np.array(levels)), [form.format(level) for level in levels])
+    ax.set(xscale="log", xlabel=f"{what} seen in training", ylabel=of)
+    ax.set_xticks(np.unique(table.seen), [f"{n:,}" for n in np.unique(table.seen)])
     ax.minorticks_off()
     ax.grid(color="0.9")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
