@@ -4,8 +4,9 @@
     python tools/minutes.py            print them
     python tools/minutes.py --write    write the table of notebooks into INSTRUCTORS.md
 
-Words that are not folded away: 200 a minute. Code that is shown: 20 lines a minute. A question: 1 minute; a
-prediction: half a minute; an exercise: by its level, on top of its words. What runs meanwhile is not counted (the table of computing times is in INSTRUCTORS.md).
+Words that are not folded away: 200 a minute. Code that is shown: 20 lines a minute. A question: 1 minute; a prediction:
+half a minute; an exercise: by its level, on top of its words. What runs meanwhile is not counted (the table of computing
+times is in INSTRUCTORS.md).
 """
 
 import argparse
@@ -30,7 +31,7 @@ FOLDED = re.compile(r"<details>(?:(?!<details>).)*?</details>", re.DOTALL)  # th
 
 
 def minutes(book):
-    """A row for each section and exercise of a notebook: its name, and minutes to read, for code, to think and write."""
+    """A row for each section and exercise of a notebook: name, and minutes to read, for code, to think and write."""
     rows, section = [], 0
     for cell in book.cells:
         if tags(cell) & OUT_OF_SIGHT or "Open in Binder" in cell.source or cell.get("id") == "launch":

@@ -163,7 +163,6 @@ def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2, glit
     >>> strain.shape, signal.shape
     (torch.Size([2, 3, 4096]), torch.Size([2]))
     """
-
     start = batch_function(lambda rng: rng, seed, device)
 
     def batch(step):
