@@ -4,9 +4,9 @@
     python tools/minutes.py            print them
     python tools/minutes.py --write    write the table of notebooks into INSTRUCTORS.md
 
-Words that are not folded away: 200 a minute. Code that is shown: 20 lines a minute. A question: 1 minute; a prediction:
-half a minute; an exercise: by its level, on top of its words. What runs meanwhile is not counted (the table of computing
-times is in INSTRUCTORS.md).
+Words that are not folded away: 200 a minute. Code that is shown: 20 lines a minute. A question: 1 minute. A prediction:
+half a minute. An exercise: by its level, on top of its words. What runs meanwhile is not counted (for computing times see
+INSTRUCTORS.md).
 """
 
 import argparse
