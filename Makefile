@@ -5,7 +5,8 @@ PY := .venv/bin/python
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark course test test-all test-lowest test-newest audit lab checkpoints student instructor slides site browser clean
+.PHONY: help benchmark course test test-all test-lowest test-newest audit lab checkpoints student instructor slides site links \
+	browser clean
 
 help:
 	@echo "make course       run every notebook, print the table  (PROFILE=ci|laptop|gpu, now $(PROFILE))"
@@ -21,6 +22,7 @@ help:
 	@echo "make instructor   notebooks with solutions and speaker notes open    -> _build/instructor"
 	@echo "make slides       slides of every notebook, that need no network     -> _build/slides"
 	@echo "make site         the executed course as a web site, links checked   -> _build/site"
+	@echo "make links        ask every external link of the site (needs the network)"
 	@echo "make browser      run every notebook in JupyterLab, driven by headless Chromium, and look at the pages"
 	@echo "make clean        remove what the commands above wrote, .venv included"
 
@@ -75,6 +77,9 @@ slides: .venv/extras
 
 site: .venv/extras
 	$(PY) tools/build_site.py $(PROFILE)
+
+links: .venv/extras
+	$(PY) tools/build_site.py --links
 
 # Needs Chromium and chromedriver (Debian: apt install chromium chromium-driver).
 browser: .venv/extras

@@ -1,4 +1,4 @@
-"""Write the launch cell and the badges of Binder, Colab and Kaggle into every notebook.
+"""Write the launch cell, the badges of Binder, Colab and Kaggle and the link for feedback into every notebook.
 
     python tools/launch_cell.py
     python tools/launch_cell.py OWNER/NAME      first make this the repository, everywhere: for a fork
@@ -54,6 +54,11 @@ BADGES = [
         "https://kaggle.com/kernels/welcome?src=https://github.com/{slug}/blob/{version}/notebooks/{name}",
     ),
 ]
+# A form with the notebook and the version filled in (.github/ISSUE_TEMPLATE/feedback.yml).
+FEEDBACK = """\
+**How was it?** [Say what went wrong, or what could be clearer]({repository}/issues/new?template=feedback.yml&\
+notebook={number}&version={version})
+"""
 # Besides the notebooks, the files that name the repository.
 NAMED_IN = "pyproject.toml README.md CITATION.cff INSTRUCTORS.md CONTRIBUTING.md".split()
 
@@ -91,6 +96,11 @@ def links(path):
     return " ".join(badges).format(slug=slug(), version=version(), name=path.name)
 
 
+def feedback(path):
+    """Last cell of the notebook at `path`: a link to the form for feedback."""
+    return FEEDBACK.format(repository=repository(), number=path.name[:2], version=version()).strip()
+
+
 def move(new):
     """Write OWNER/NAME of another repository wherever this one's stands, but in the notebooks."""
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", new):
@@ -110,15 +120,17 @@ def write_readme():
 
 
 def write_cells(path):
-    """Put the links first and the launch cell before all other code of one notebook."""
+    """Put the links first, the launch cell before all other code, and the link for feedback last in one notebook."""
     book = nbformat.read(path, as_version=4)
     book.cells = [cell for cell in book.cells if "](https://mybinder.org/" not in cell.source]
+    book.cells = [cell for cell in book.cells if cell.get("id") != "feedback"]
     skip = {"slideshow": {"slide_type": "skip"}}
     book.cells.insert(0, new_markdown_cell(links(path), id="links", metadata=skip))
     first = next((i for i, cell in enumerate(book.cells) if cell.cell_type == "code"), len(book.cells))
     if first < len(book.cells) and "google.colab" in book.cells[first].source:
         del book.cells[first]
     book.cells.insert(first, new_code_cell(launch_cell(), id="launch", metadata=skip))
+    book.cells.append(new_markdown_cell(feedback(path), id="feedback", metadata=skip))
     write_text(path, nbformat.writes(book) + "\n")
 
 
