@@ -16,7 +16,7 @@ ROWS = [
     "strain populations",
     "scores",
     "simulate survey networks figures exercises sliders",
-    "training",
+    "training night",
     "apply",
 ]
 HEIGHT = {wing: row for row, wings in enumerate(ROWS) for wing in wings.split()}

@@ -3,8 +3,8 @@
     python tools/build_site.py [ci|laptop|gpu]
     python tools/build_site.py --links      ask every link that leads elsewhere (needs the network), build no site
 
-Takes the notebooks as `make course` ran them, runs those that are absent or out of date, writes _build/site. On the site
-the first mention of a term of the glossary, in bold, leads to the glossary.
+Takes the notebooks as `make course` ran them, runs those that are absent or out of date, writes _build/site. There the
+first mention of a term of the glossary, in bold, leads to the glossary.
 """
 
 import re

@@ -5,8 +5,7 @@
     python tools/minutes.py --write    write the table of notebooks into INSTRUCTORS.md
 
 Words that are not folded away: 200 a minute. Code that is shown: 20 lines a minute. A question: 1 minute. A prediction:
-half a minute. An exercise: by its level, on top of its words. What runs meanwhile is not counted (for computing times see
-INSTRUCTORS.md).
+half a minute. An exercise: by its level, on top of its words. Computing is not counted (see INSTRUCTORS.md).
 """
 
 import argparse
