@@ -116,7 +116,13 @@ def test_writing_cells_twice_changes_nothing(tmp_path):
     launch_cell.write_cells(path)
     assert path.read_text(encoding="utf-8") == once
     sources = [cell.source for cell in nbformat.read(path, as_version=4).cells]
-    assert sources == [launch_cell.links(path), "# Try", launch_cell.launch_cell(), "print(1)"]
+    assert sources == [
+        launch_cell.links(path),
+        "# Try",
+        launch_cell.launch_cell(),
+        "print(1)",
+        launch_cell.feedback(path),
+    ]
 
 
 def test_a_fork_names_itself_everywhere(tmp_path, monkeypatch):
