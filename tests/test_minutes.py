@@ -11,8 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "INSTRUCTORS.md").read_text(encoding="utf-8")
 BOOKS = {path.stem: nbformat.read(path, 4) for path in minutes.notebooks()}
 QUESTION = re.compile(
-    r"\*\*Check yourself\.\*\* .+?\n\n\* \*\*A\*\* .+?\n\* \*\*B\*\* .+?\n\* \*\*C\*\* .+?\n\* \*\*D\*\* .+?\n\n"
-    r"<details><summary>Answer</summary>\n\n\*\*([A-D])\*\*: \S.*?\n\n(.+)\n\n</details>",
+    r"<details><summary><b>Check yourself\.</b> [^`*]+?</summary>\n\n"
+    r"\* \*\*A\*\* .+?\n\* \*\*B\*\* .+?\n\* \*\*C\*\* .+?\n\* \*\*D\*\* .+?\n\n"
+    r"<details><summary>Answer</summary>\n\n\*\*([A-D])\*\*: \S.*?\n\n(.+)\n\n</details>\n\n</details>",
     re.DOTALL,
 )
 
@@ -71,3 +72,9 @@ def test_questions_have_four_options_and_a_reason_for_each(name):
         wrong = re.findall(r"^\* \*\*([A-D])\*\*: \S", found[2], re.MULTILINE)
         assert wrong == [letter for letter in "ABCD" if letter != found[1]], question
     assert len(set(right)) >= 3, f"the right letters are {right}: one could guess"
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_less_to_read(name):
+    """At most 4,200 words are in view at first."""
+    assert minutes.minutes(BOOKS[name]).reading.sum() * minutes.WORDS <= 4200

@@ -117,6 +117,8 @@ def slides(book):
         kind = cell.metadata.get("slideshow", {}).get("slide_type") or "-"
         if "speaker-notes" in tags(cell):
             kind, cell.source = "notes", opened(cell.source)
+        elif "question" in tags(cell):  # a vote: the options in view, the answer after a click
+            kind, cell.source = "subslide", cell.source.replace("<details>", "<details open>", 1)
         elif "exercise" in tags(cell) and cell.cell_type == "code":
             kind = "skip"
         elif kind == "-" and cell.cell_type == "markdown" and cell.source.startswith("#"):

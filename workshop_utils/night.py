@@ -92,7 +92,7 @@ def judge(spectra, records):
     ValueError
         For a number that does not exist, or an answer that is none.
 
-    >>> judge({0: ("quasar", None)}, {}).points.abs().sum() <= 1
+    >>> bool(judge({0: ("quasar", None)}, {}).points.abs().sum() == 1)
     True
     """
     sealed = json.loads(shipped("night/sealed.json").read_text(encoding="utf-8"))
