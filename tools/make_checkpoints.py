@@ -27,7 +27,6 @@ from workshop_utils.networks import (
     StrainCNN,
     classifier,
     detection_loss,
-    filtered,
     log_redshift_mse,
     matched_filter_snr,
     object_cnn,
@@ -55,7 +54,6 @@ from workshop_utils.training import (
     predict,
     quasar_batches,
     save_checkpoint,
-    schedule,
     simulate_classes,
     simulate_objects,
     strain_batches,
@@ -222,30 +220,20 @@ def waves_task(network):
     return batches, detection_loss, cross_entropy, card, trained_on
 
 
-def learn_glitches(network, n=4096, epochs=2, batch=128):
-    """Teach a detector that knows waves and noise how probable a glitch is, and then what that means for all the rest.
+def learn_glitches(network, n=4000):
+    """Teach a detector that knows waves and noise how probable a glitch is: three numbers, all others as they are.
 
-    First the three numbers of the glitches alone, all others as they are; then all together, gently. (With glitches
-    from the start, the detector gets worse at telling waves from noise.) A glitch is in every sample, a wave in two of
-    five: in a real detector the former are far more frequent.
+    (Trained on glitches from the start, the others get worse at telling waves from noise.) A glitch is in every sample,
+    a wave in two of five: in a real detector the former are far more frequent.
     """
     samples = simulate_strain(n, VALIDATION_SEED + 100, signals=0.4, off=0.2, glitches=1.0)
     with torch.no_grad():
-        power = torch.cat([filtered(whiten(part), network.templates).half() for part in samples.strain.split(64)])
-        parts = [network.hypotheses_of(part.float()) for part in power.split(64)]
+        parts = [network.hypotheses(whiten(part)) for part in samples.strain.split(64)]
     wave, glitch = (torch.cat(column) for column in zip(*parts, strict=True))
     adam = torch.optim.Adam([network.glitch_prior], lr=0.05)
     for _ in range(300):
         adam.zero_grad()
         detection_loss(network.against_both(wave, glitch), samples.signal).backward()
-        adam.step()
-    adam, order = torch.optim.Adam(network.parameters()), torch.Generator().manual_seed(VALIDATION_SEED)
-    for step in range(epochs * (n // batch)):
-        adam.param_groups[0]["lr"] = 6e-3 * schedule(step / (epochs * (n // batch)))
-        rows = torch.randint(n, (batch,), generator=order)
-        adam.zero_grad()
-        says = network.against_both(*network.hypotheses_of(power[rows].float()))
-        detection_loss(says, samples.signal[rows]).backward()
         adam.step()
 
 

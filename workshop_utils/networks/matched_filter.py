@@ -143,10 +143,6 @@ class MatchedFilterNetwork(nn.Module):
         """The ln odds, against noise, of a wave (n, 1), and of a glitch in each detector as probable as one (n, 3)."""
         with torch.no_grad():
             power = filtered(white, self.templates)
-        return self.hypotheses_of(power)
-
-    def hypotheses_of(self, power: CoincidentSnr):
-        """The same from the squared S/N of the three detectors."""
         alone = [self.of_power(power * one) for one in torch.eye(3, device=power.device)]  # what each detector heard
         total = [torch.logsumexp(each.flatten(1), 1) for each in (self.of_power(power), *alone)]
         return total[0][:, None], torch.stack(total[1:], 1)
