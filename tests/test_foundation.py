@@ -17,8 +17,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "workshop_utils"
 # Each imports only from those to its left.
 MODULES = (
-    "shapes sources spectra strain populations survey simulate networks training scores figures apply exercises sliders "
-    "night"
+    "shapes sources spectra strain populations survey simulate networks training scores figures apply exercises "
+    "sliders night"
 ).split()
 
 
