@@ -8,6 +8,7 @@ import ast
 import pathlib
 import re
 import sys
+from importlib.metadata import version
 
 import nbformat
 import numpy as np
@@ -151,4 +152,5 @@ def test_sliders_draw_once_where_ipywidgets_is_missing(monkeypatch, capsys):
     assert drawn == [(2.0, 0.1)] and "pip install ipywidgets" in capsys.readouterr().out
     monkeypatch.undo()
     slide(lambda z: drawn.append(z), z=(1.5, 0, 5, 0.1))
-    assert drawn[-1] == 1.5  # ipywidgets calls it, too
+    if not version("ipywidgets").startswith("7."):  # which calls it in a kernel only
+        assert drawn[-1] == 1.5  # ipywidgets calls it, too

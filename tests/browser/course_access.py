@@ -3,12 +3,13 @@
 Part of make browser. A page of make course, and three pages of the site, by day and by night.
 """
 
-import build_site
 import pytest
 import run_course
 
 pytest.importorskip("selenium", reason="pip install selenium")
+pytest.importorskip("sphinx", reason="pip install sphinx")
 axe_core = pytest.importorskip("axe_core_python.selenium", reason="pip install axe-core-python")
+import build_site  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 

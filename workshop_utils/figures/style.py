@@ -80,7 +80,7 @@ def alt_text(figure):
 def as_html(figure):
     """Show a figure as an HTML image with its alt text, which neither JupyterLab nor nbconvert gives to a plain PNG."""
     png = print_figure(figure, base64=True)
-    return f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt_text(figure))}">' if png else None
+    return f'<img src="data:image/png;base64,{png.strip()}" alt="{html.escape(alt_text(figure))}">' if png else None
 
 
 def _use_plain_log_axis(ax):
