@@ -85,7 +85,7 @@ def judge(spectra, records):
     Returns
     -------
     pandas.DataFrame
-        A row for each level and task: right, wrong, untold, points, and how many points there were.
+        A row for each level and task: right and wrong answers, points, and `of`: how many points there were.
 
     Raises
     ------
