@@ -14,9 +14,9 @@ ROWS = [
     ("quasar_or_galaxy", "accuracy", "quasar or galaxy", "> 80 %"),
     ("any_object", "accuracy", "quasar, galaxy, star or nothing", "-"),
     ("gravitational_waves_cnn", "accuracy", "gravitational waves: the paper's CNN", "> 80 %"),
-    ("gravitational_waves_cnn", "auc", "area under its ROC curve", "-"),
+    ("gravitational_waves_cnn", "auc", "area under ROC curve: the paper's CNN", "-"),
     ("gravitational_waves", "accuracy", "gravitational waves: matched-filter network", "-"),
-    ("gravitational_waves", "auc", "area under its ROC curve", "-"),
+    ("gravitational_waves", "auc", "area under ROC curve: matched-filter network", "-"),
     ("black_holes", "coverage_90", "black holes: mass inside its 90 % interval", "-"),
 ]
 
