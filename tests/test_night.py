@@ -30,8 +30,8 @@ def test_night_is_complete():
 )
 def test_answers_are_right_within_what_is_allowed(task, truth, near, far):
     right = set(night.cells(task, truth))
-    assert all(night._cell(task, value) in right for value in (truth, *near))
-    assert not any(night._cell(task, value) in right for value in far)
+    assert all(night.cell(task, value) in right for value in (truth, *near))
+    assert not any(night.cell(task, value) in right for value in far)
 
 
 def test_words_are_answers_too():

@@ -6,6 +6,7 @@ import re
 
 import pytest
 import readme_results
+from pages import between
 from results_table import HEAD, ROWS, live_and_shipped, markdown, measured, plain, rows
 
 from workshop_utils.scores import binomial_error
@@ -42,7 +43,7 @@ def test_a_row_for_each_score_that_was_recorded():
 
 def test_the_block_of_the_readme_is_replaced_and_nothing_else():
     marked = f"a\n{readme_results.BEGIN}\nold\n{readme_results.END}\nb\n"
-    assert readme_results.with_results(marked, "new") == marked.replace("old", "new")
+    assert between(marked, readme_results.BEGIN, readme_results.END, "new") == marked.replace("old", "new")
 
 
 SHOWN = [row for row in ROWS if row[0] in CARDS]

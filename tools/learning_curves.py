@@ -8,6 +8,7 @@ For each method, number of training examples and random start: train (every exam
 """
 
 import functools
+import itertools
 import pathlib
 import sys
 
@@ -61,30 +62,36 @@ def nearest_neighbour(spectra, seed, flux):
     return z[torch.cat([torch.cdist(part, library).argmin(1) for part in binned(flux).split(500)])]
 
 
+@functools.cache
+def test_set(simulate):
+    """What all methods of a table are scored on."""
+    return simulate(N_TEST, TEST_SEED)
+
+
 def trained(method, batches, seen, seed):
     """A network of `NETWORKS` after training on so many examples."""
     build, loss, learning_rate = NETWORKS[method]
     torch.manual_seed(seed)
     network = build()
-    train(network, batches(seed), loss or network.loss, seen // BATCH, learning_rate=learning_rate)
+    train(network, batches, loss or network.loss, seen // BATCH, learning_rate=learning_rate)
     return network
 
 
 def share_right(method, seen, seed):
     """Share of the redshifts of the test quasars that are right within 6,000 km/s."""
-    test = simulate_quasars(N_TEST, TEST_SEED)
+    test = test_set(simulate_quasars)
     if method == "nearest neighbour":
         z = nearest_neighbour(seen, seed, test.flux)
     else:
-        z = find_redshifts(trained(method, lambda seed: quasar_batches(BATCH, seed), seen, seed), test.flux)
+        z = find_redshifts(trained(method, quasar_batches(BATCH, seed), seen, seed), test.flux)
     return share_within(velocity_error(z, test.z))[0]
 
 
 def auc(method, seen, seed):
     """Area under the ROC curve of the test samples of strain; the CNNs have loud signals in the first third."""
     loud = 0 if method == "matched-filter network" else seen // BATCH // 3
-    test = simulate_strain(N_TEST, TEST_SEED)
-    network = trained(method, lambda seed: strain_batches(BATCH, seed, loud=loud), seen, seed)
+    test = test_set(simulate_strain)
+    network = trained(method, strain_batches(BATCH, seed, loud=loud), seen, seed)
     return area_under_curve(predict(network, whiten(test.strain), 64)[:, 0].numpy(), test.signal.numpy() > 0)
 
 
@@ -100,16 +107,14 @@ def main(names):
         file, score, methods = TASKS[name]
         path = DATA / f"{file}.csv"
         table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["method", "seen", "seed", "score", "n"])
-        for seen in SEEN:
-            for seed in SEEDS:
-                for method in methods:
-                    if method == "matched-filter network" and seen > 16_384:
-                        continue  # it has long stopped learning, and would take half an hour
-                    if ((table.method == method) & (table.seen == seen) & (table.seed == seed)).any():
-                        continue
-                    table.loc[len(table)] = method, seen, seed, round(score(method, seen, seed), 4), N_TEST
-                    table.to_csv(path, index=False)
-                    print(f"{method}, {seen:,} seen, seed {seed}: {table.score.iloc[-1]:.1%}", flush=True)
+        for seen, seed, method in itertools.product(SEEN, SEEDS, methods):
+            if method == "matched-filter network" and seen > 16_384:
+                continue  # it has long stopped learning, and would take half an hour
+            if ((table.method == method) & (table.seen == seen) & (table.seed == seed)).any():
+                continue
+            table.loc[len(table)] = method, seen, seed, round(score(method, seen, seed), 4), N_TEST
+            table.to_csv(path, index=False)
+            print(f"{method}, {seen:,} seen, seed {seed}: {table.score.iloc[-1]:.1%}", flush=True)
 
 
 if __name__ == "__main__":

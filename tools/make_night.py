@@ -27,7 +27,7 @@ from workshop_utils.simulate.noise import narrow_coverage
 from workshop_utils.simulate.sky import leave_residuals
 from workshop_utils.sources import real_events, real_spectra, real_strain
 from workshop_utils.spectra import read_sdss
-from workshop_utils.strain import SAMPLE_RATE, design_asd, read_gwosc, waveform_bank, waveforms
+from workshop_utils.strain import SAMPLE_RATE, chirp_mass, design_asd, read_gwosc, waveform_bank, waveforms
 
 NIGHT = pathlib.Path(__file__).resolve().parents[1] / "data" / "night"
 CLASSES = {"QSO": "quasar", "GALAXY": "galaxy", "STAR": "star", "SKY": "nothing"}
@@ -75,7 +75,8 @@ def real(kind, n, low, high, chance, taken):
     """The same of real spectra that no level has had yet."""
     table = real_spectra((kind,))
     table = table[((table.sn_median > low) & (table.sn_median < high)) | (kind == "SKY")]
-    table = table[~table.plate_mjd_fiber.isin(taken)].iloc[chance.permutation(len(table))[:n]] if len(table) else table
+    table = table[~table.plate_mjd_fiber.isin(taken)]
+    table = table.iloc[chance.permutation(len(table))[:n]]
     taken.update(table.plate_mjd_fiber)
     read = [read_sdss(file) for file in table.file]
     z = [row.z if kind in ("QSO", "GALAXY") else None for row in table.itertuples()]
@@ -109,17 +110,16 @@ def record(what, rng, chance, events):
         cut = int(chance.integers(1, 7)) * SAMPLE_RATE
         strain = np.array([each.strain[cut : cut + n] for each in both])
         return strain, gps - both[0].start - cut / SAMPLE_RATE, MASSES[event]
-    frequency = np.arange(2 * n // 2 + 1) * SAMPLE_RATE / (2 * n)
+    frequency = np.arange(n + 1) * SAMPLE_RATE / (2 * n)  # of twice the length
     inside = (frequency > 12) & (frequency < 1000)
     asd = np.where(inside, design_asd(np.clip(frequency, 12, 1000))[:2], 0)
     waves = chance.normal(size=(2, 2, len(frequency)))
-    waves = (waves[0] + 1j * waves[1]) * asd * math.sqrt(n / SAMPLE_RATE / 2)  # of twice the length
+    waves = (waves[0] + 1j * waves[1]) * asd * math.sqrt(n / SAMPLE_RATE / 2)
     time, mass = "none", None
     if isinstance(what, float):
         time = float(chance.uniform(8, 20))
         row, gain, delay = (each[0].numpy() for each in draw_binaries(1, rng))
-        total, ratio = waveform_bank()["parameters"][row, :2]
-        mass = total * (ratio / (1 + ratio) ** 2) ** 0.6
+        mass = chirp_mass(*waveform_bank()["parameters"][row, :2])
         band = (frequency >= 20) & (frequency <= 500)
         h = np.zeros(len(frequency), complex)
         h[band] = waveforms(frequency[band], slice(row, row + 1))[0]

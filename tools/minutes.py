@@ -15,7 +15,7 @@ import re
 import nbformat
 import pandas as pd
 from launch_cell import notebooks
-from pages import tags
+from pages import between, tags
 
 from workshop_utils.sources import write_text
 
@@ -81,9 +81,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write the table of notebooks into INSTRUCTORS.md")
     if parser.parse_args().write:
-        page = PAGE.read_text(encoding="utf-8")
-        before, after = page.split(BEGIN)[0], page.split(END)[1]
-        write_text(PAGE, f"{before}{BEGIN}\n{markdown(summary())}\n{END}{after}")
+        write_text(PAGE, between(PAGE.read_text(encoding="utf-8"), BEGIN, END, markdown(summary())))
         return
     for path in notebooks():
         table = minutes(nbformat.read(path, 4)).set_index("section")

@@ -24,6 +24,11 @@ def tags(cell):
     return set(cell.metadata.get("tags", []))
 
 
+def between(text, begin, end, block):
+    """A text with a block put between two marks, in place of what stood there."""
+    return f"{text.split(begin)[0]}{begin}\n{block}\n{end}{text.split(end)[1]}"
+
+
 # What a reader meets -------------------------------------------------------------------------------------
 
 

@@ -42,9 +42,9 @@ def instructor(book):
     return book
 
 
-def opened(text):
-    """Unfold what is folded in a text."""
-    return text.replace("<details>", "<details open>")
+def opened(text, most=-1):
+    """Unfold what is folded in a text, or the first so many parts."""
+    return text.replace("<details>", "<details open>", most)
 
 
 def write_notebooks(name, edit):
@@ -118,7 +118,7 @@ def slides(book):
         if "speaker-notes" in tags(cell):
             kind, cell.source = "notes", opened(cell.source)
         elif "question" in tags(cell):  # a vote: the options in view, the answer after a click
-            kind, cell.source = "subslide", cell.source.replace("<details>", "<details open>", 1)
+            kind, cell.source = "subslide", opened(cell.source, 1)
         elif "exercise" in tags(cell) and cell.cell_type == "code":
             kind = "skip"
         elif kind == "-" and cell.cell_type == "markdown" and cell.source.startswith("#"):

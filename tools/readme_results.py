@@ -10,6 +10,7 @@ import time
 import numpy as np
 import torch
 from make_checkpoints import RECIPES, find_redshifts
+from pages import between
 from results_table import markdown
 
 from workshop_utils import figures
@@ -44,12 +45,6 @@ def draw_redshifts(path):
     return len(z)
 
 
-def with_results(readme, block):
-    """Put a block between the two marks of a text."""
-    before, after = readme.split(BEGIN)[0], readme.split(END)[1]
-    return f"{before}{BEGIN}\n{block}\n{END}{after}"
-
-
 def main():
     """Write what the last `make course` found."""
     path = ROOT / "_build" / "results.json"
@@ -59,7 +54,7 @@ def main():
     words = {"networks": f"{', '.join(names[:-1])} and {names[-1]}", "n": draw_redshifts(ROOT / "data" / "result.png")}
     block = BLOCK.format(table=markdown(results), date=date, **words, **results)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    write_text(ROOT / "README.md", with_results(readme, block))
+    write_text(ROOT / "README.md", between(readme, BEGIN, END, block))
 
 
 if __name__ == "__main__":

@@ -51,18 +51,28 @@ def tonight():
     return Night(arrays["flux"].astype("f4"), arrays["ivar"].astype("f4"), arrays["level"], records)
 
 
-def cells(task, answer):
-    """Cells of an answer's neighbourhood: all within what is allowed.
+def cell(task, answer):
+    """The cell of an answer: a word itself, or the number of a small step of ln(1 + z), time or ln(mass).
 
-    >>> len(cells("z", 1.0)), cells("class", "star"), cells("time", None)
-    (21, ['star'], ['none'])
+    >>> cell("class", "star"), cell("z", 1.0)
+    ('star', 347)
     """
-    if answer is None or isinstance(answer, str):
-        return [answer or "none"]
-    number = {"z": math.log1p, "time": float, "chirp mass": math.log}[task](answer)
+    if isinstance(answer, str):
+        return answer
+    return round({"z": math.log1p, "time": float, "chirp mass": math.log}[task](answer) / CELL[task])
+
+
+def cells(task, answer):
+    """Cells of all answers that are right where this one is true.
+
+    >>> len(cells("z", 1.0)), cells("time", "none")
+    (21, ['none'])
+    """
+    middle = cell(task, answer)
+    if isinstance(middle, str):
+        return [middle]
     reach = round(ALLOWED[task] / CELL[task])
-    middle = round(number / CELL[task])
-    return [str(middle + k) for k in range(-reach, reach + 1)]
+    return list(range(middle - reach, middle + reach + 1))
 
 
 def seal(salt, task, number, cell):
@@ -103,18 +113,12 @@ def judge(spectra, records):
             for task, answer in zip(tasks, checked.get(number, (None, None)), strict=True):
                 right = sealed["right"][f"{task} {number}"]
                 told = answer is not None
-                hit = told and seal(sealed["salt"], task, number, _cell(task, answer)) in right
+                hit = told and seal(sealed["salt"], task, number, cell(task, answer)) in right
                 rows.append(
                     {"level": str(level), "task": task, "right": hit, "wrong": told and not hit, "of": bool(right)}
                 )
     table = pd.DataFrame(rows).groupby(["level", "task"], sort=False).sum()
     return table.assign(points=table.right - table.wrong)[["right", "wrong", "points", "of"]]
-
-
-def _cell(task, answer):
-    """The cell of an answer."""
-    found = cells(task, answer)
-    return found[len(found) // 2]
 
 
 def _checked(number, pair, tasks, n):

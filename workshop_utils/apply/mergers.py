@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from ..networks.matched_filter import FILTER_RATE, SEARCH, filtered, whitened_templates
-from ..strain import DETECTORS, N_SAMPLES, SAMPLE_RATE, StrainError, measure_asd, waveform_bank, whiten
+from ..strain import DETECTORS, N_SAMPLES, SAMPLE_RATE, StrainError, chirp_mass, measure_asd, waveform_bank, whiten
 from ..strain.records import read_record
 from ..training import predict
 from .waves import BATCH, SUREST, waves_network
@@ -183,4 +183,4 @@ def blurred_quantiles(values, p, spacing, levels):
 def weighing_templates():
     """Templates (k, 3, 960) and their chirp masses (k,), in solar masses."""
     total, ratio = waveform_bank("mass_bank")["parameters"][:, :2].T
-    return whitened_templates(len(total), "mass_bank"), total * (ratio / (1 + ratio) ** 2) ** 0.6
+    return whitened_templates(len(total), "mass_bank"), chirp_mass(total, ratio)

@@ -3,6 +3,7 @@
 from .cnn import (
     CNN,
     classifier,
+    convolutions,
     he_uniform,
     log_redshift_mse,
     redshift_cnn,
@@ -75,6 +76,7 @@ __all__ = [
     "StrainCNN",
     "classifier",
     "coincident_snr",
+    "convolutions",
     "detection_loss",
     "fast_length",
     "filtered",

@@ -45,12 +45,10 @@ class CNN(nn.Module):
         hidden=(256, 256),
     ):
         super().__init__()
-        layers = []
-        for kernel, stride, width in zip(kernels, strides, widths, strict=True):
-            layers += [LongConv1d(channels, width, kernel, stride, kernel // 2), nn.BatchNorm1d(width)]
-            layers += [nn.ReLU(), PairMax()]
-            channels, length = width, ((length + kernel // 2 * 2 - kernel) // stride + 1) // 2
-        layers += [nn.Flatten(), nn.Linear(channels * length, hidden[0]), nn.BatchNorm1d(hidden[0]), nn.ReLU()]
+        layers = convolutions(channels, kernels, strides, widths)
+        for kernel, stride in zip(kernels, strides, strict=True):
+            length = ((length + kernel // 2 * 2 - kernel) // stride + 1) // 2
+        layers += [nn.Flatten(), nn.Linear(widths[-1] * length, hidden[0]), nn.BatchNorm1d(hidden[0]), nn.ReLU()]
         last = nn.Softmax(1) if outputs == 1 else nn.ReLU()
         layers += [nn.Linear(*hidden), nn.BatchNorm1d(hidden[1]), last, nn.Linear(hidden[1], outputs)]
         self.layers = nn.Sequential(*layers)
@@ -60,6 +58,20 @@ class CNN(nn.Module):
 
     def forward(self, x: Channels) -> Outputs:
         return self.layers(x)
+
+
+def convolutions(channels, kernels, strides, widths):
+    """Layers of convolutions in series, each followed by batch normalisation, ReLU and pooling, as a list."""
+    layers = []
+    for kernel, stride, width in zip(kernels, strides, widths, strict=True):
+        layers += [
+            LongConv1d(channels, width, kernel, stride, kernel // 2),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            PairMax(),
+        ]
+        channels = width
+    return layers
 
 
 def redshift_cnn():

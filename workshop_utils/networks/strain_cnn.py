@@ -7,8 +7,7 @@ from torch import nn
 
 from ..shapes import Outputs, Strain
 from ..strain import LOW, N_SAMPLES, SAMPLE_RATE
-from .cnn import he_uniform
-from .convolution import LongConv1d, PairMax
+from .cnn import convolutions, he_uniform
 from .matched_filter import whitened_templates
 
 AFTER_MERGER = 60  # samples of a kernel that lie behind the merger
@@ -35,12 +34,7 @@ class StrainCNN(nn.Module):
 
     def __init__(self, templates=8, kernels=(500, 200, 10), strides=(4, 1, 1), widths=(48, 32, 64)):
         super().__init__()
-        layers, channels = [], 3
-        for kernel, stride, width in zip(kernels, strides, widths, strict=True):
-            layers += [LongConv1d(channels, width, kernel, stride, kernel // 2), nn.BatchNorm1d(width)]
-            layers += [nn.ReLU(), PairMax()]
-            channels = width
-        self.layers = nn.Sequential(*layers, nn.Conv1d(channels, 1, 1))
+        self.layers = nn.Sequential(*convolutions(3, kernels, strides, widths), nn.Conv1d(widths[-1], 1, 1))
         self.apply(he_uniform)
         if templates:
             start = template_kernels(templates, kernels[0])

@@ -45,6 +45,7 @@ from .gwosc import (
     resample,
 )
 from .waveforms import (
+    chirp_mass,
     waveform_bank,
     waveforms,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "band",
     "band_pass",
     "check_strain",
+    "chirp_mass",
     "design_asd",
     "g2net_blocks",
     "g2net_labels",
