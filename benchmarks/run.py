@@ -301,6 +301,24 @@ def survey(quick):
 
 
 @benchmark
+def two_processes(quick):
+    """Two processes that train one CNN together (accelerate), a GPU or a thread each, against one; spectra a second."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    sizes = ("8", "2") if quick else ("128", "20")
+    rates = {1: [], 2: []}
+    for _ in range(1 if quick else 5):
+        for n, found in rates.items():  # they take turns
+            command = [*launch, f"--nproc_per_node={n}", ROOT / "benchmarks" / "processes.py", *sizes]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            found.append(float(done.stdout.split()[-1]))
+    ratios = sorted(two / one for one, two in zip(*rates.values(), strict=True))
+    spread = (ratios[-1 - len(ratios) // 4] - ratios[len(ratios) // 4]) / (2 * statistics.median(ratios))
+    values = {"two_processes_speedup": statistics.median(ratios)}
+    values["one_process_spectra_per_second"] = statistics.median(rates[1])
+    return values, {"two_processes_speedup": spread}
+
+
+@benchmark
 def identify_files(quick):
     """From files of SDSS's layout (wide tables behind the spectrum) to answers, against reading all that is in them."""
     import numpy as np

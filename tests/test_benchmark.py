@@ -19,6 +19,7 @@ KEYS = {
     "long_convolution": "long_convolution_speedup",
     "redshift_cnn_training": "redshift_cnn_training_speedup",
     "redshift_cnn_limit": "redshift_cnn_share_of_limit",
+    "two_processes": "two_processes_speedup",
     "identify_files": "identify_files_speedup",
     "simulate_strain": "simulate_strain_per_second",
     "whiten": "whiten_speedup",
