@@ -48,7 +48,9 @@ def training_rates(device, n, repeats):
         adam = torch.optim.Adam(network.parameters())
         if name.endswith("compiled"):
             network.compile()
-        step = functools.partial(train_step, network, (x, target), loss, adam, half=torch.bfloat16 if name.endswith("bf16") else None)
+        step = functools.partial(
+            train_step, network, (x, target), loss, adam, half=torch.bfloat16 if name.endswith("bf16") else None
+        )
         rates[f"train_{name}_per_second"] = n / seconds(step, repeats, device)
     return rates
 

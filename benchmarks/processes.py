@@ -20,7 +20,7 @@ WARM_UP = 3  # steps that do not count
 
 def main(batch=128, steps=20):
     torch.set_num_threads(1)
-    accelerator = Accelerator()
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     network = CNN().to(accelerator.device)
     network, adam = accelerator.prepare(network, torch.optim.Adam(network.parameters()))
     data = torch.randn(batch, 1, 4618).to(accelerator.device), 4 * torch.rand(batch).to(accelerator.device)
@@ -32,7 +32,7 @@ def main(batch=128, steps=20):
         loss.item()  # waits for the GPU
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        print(batch * steps * accelerator.num_processes / (time.perf_counter() - start))
+        print(accelerator.num_processes, batch * steps * accelerator.num_processes / (time.perf_counter() - start))
 
 
 if __name__ == "__main__":

@@ -310,7 +310,9 @@ def two_processes(quick):
         for n, found in rates.items():  # they take turns
             command = [*launch, f"--nproc_per_node={n}", ROOT / "benchmarks" / "processes.py", *sizes]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            found.append(float(done.stdout.split()[-1]))
+            processes, rate = done.stdout.split()[-2:]
+            assert int(processes) == n
+            found.append(float(rate))
     ratios = sorted(two / one for one, two in zip(*rates.values(), strict=True))
     spread = (ratios[-1 - len(ratios) // 4] - ratios[len(ratios) // 4]) / (2 * statistics.median(ratios))
     values = {"two_processes_speedup": statistics.median(ratios)}

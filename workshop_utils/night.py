@@ -108,6 +108,8 @@ def judge(spectra, records):
     sealed = json.loads(shipped("night/sealed.json").read_text(encoding="utf-8"))
     rows = []
     for numbers, answers, tasks in ((sealed["levels"], spectra, TASKS[:2]), (["strain"] * 6, records, TASKS[2:])):
+        if not hasattr(answers, "items"):
+            raise ValueError(f"give a dictionary, number -> ({tasks[0]}, {tasks[1]}), not {type(answers).__name__}.")
         checked = {number: _checked(number, pair, tasks, len(numbers)) for number, pair in answers.items()}
         for number, level in enumerate(numbers):
             for task, answer in zip(tasks, checked.get(number, (None, None)), strict=True):
@@ -128,13 +130,15 @@ def _checked(number, pair, tasks, n):
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ValueError(f"number {number}: give a pair ({tasks[0]}, {tasks[1]}), with None for what you cannot tell.")
     first, second = pair
-    if tasks[0] == "class" and first not in (None, *OBJECTS):
+    if tasks[0] == "class" and not (first is None or isinstance(first, str) and first in OBJECTS):
         raise ValueError(f"number {number}: {first!r} is no class; there are {', '.join(OBJECTS)} and None.")
     for task, value in zip(tasks, pair, strict=True):
         if value is None or isinstance(value, str) and (task == "class" or (task == "time" and value == "none")):
             continue
-        if isinstance(value, str) or not np.isfinite(value) or value < 0 or (task == "chirp mass" and value == 0):
-            raise ValueError(f"number {number}: {value!r} is no {task}.")
+        no_number = isinstance(value, str) or np.ndim(value) or not np.isfinite(value)
+        if no_number or value < 0 or (task == "chirp mass" and value == 0):
+            word = ' "none" if there is no merger,' if task == "time" else ""
+            raise ValueError(f"number {number}: {value!r} is no {task}; give a number,{word} or None.")
     return first, second
 
 
