@@ -9,6 +9,8 @@ import sys
 import textwrap
 import time
 
+import h5py
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -316,3 +318,41 @@ def assert_same_folder(whole, folder):
     for name in ("values.npy", "labels.csv", "card.json"):
         assert (whole / name).read_bytes() == (folder / name).read_bytes(), name
     assert not list(folder.parent.glob(f"{folder.name}.part"))
+
+
+SEARCH = textwrap.dedent("""
+    import sys
+    import torch
+    from workshop_utils import find_mergers
+
+    torch.set_num_threads(1)
+    print("start", flush=True)
+    find_mergers(sys.argv[1])
+""")
+
+
+@posix
+def test_search_for_mergers_killed_or_stopped_leaves_nothing(tmp_path, full, count):
+    """Neither beside the record, nor where it runs, nor among temporary files; and the record is as it was."""
+    record, work = tmp_path / "record.hdf5", tmp_path / "work"
+    work.mkdir()
+    seconds, rate = 512, 4096
+    with h5py.File(record, "w") as file:
+        data = file.create_dataset("strain/Strain", data=1e-21 * np.random.default_rng(1).normal(size=seconds * rate))
+        data.attrs["Xspacing"] = 1 / rate
+        file["meta/GPSstart"], file["meta/Detector"] = 1_000_000_000, "H1"
+    before, rng = record.read_bytes(), random.Random(3)
+    for k in range(20 if full else 3):
+        stop = (signal.SIGKILL, signal.SIGINT)[k % 2]
+        command = [sys.executable, "-c", SEARCH, str(record)]
+        environment = os.environ | {"TMPDIR": str(work)}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=work, env=environment)
+        process.stdout.readline()
+        time.sleep(rng.uniform(0, 2))
+        process.send_signal(stop)
+        message = process.communicate()[1].decode()
+        assert process.returncode == -stop, message  # it was still at work
+        assert stop == signal.SIGKILL or "KeyboardInterrupt" in message
+        assert not list(work.iterdir()) and sorted(tmp_path.iterdir()) == [record, work]
+        assert record.read_bytes() == before
+        count("searches for mergers killed or stopped, and nothing left")
