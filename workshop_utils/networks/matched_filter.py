@@ -13,6 +13,7 @@ from ..strain import HIGH, LOW, N_SAMPLES, SAMPLE_RATE, design_asd
 FILTER_RATE = 512  # Hz at which a matched filter answers: its output varies no faster than its band is wide
 REACH = (1, 6, 14)  # steps of 1/512 s within which H1, L1 and V1 see the same wave: light needs 10 and 27 ms to them
 SEARCH = (1.3, 2.0)  # s into a sample in which a merger is looked for
+BURSTS, QUALITIES = np.geomspace(30, 400, 8), (3, 10)  # Hz; frequency over width
 
 
 def whitened_templates(n, bank="waveform_bank"):
@@ -28,6 +29,25 @@ def whitened_templates(n, bank="waveform_bank"):
     """
     frequency = np.arange(LOW, HIGH, SAMPLE_RATE / N_SAMPLES)
     h = waveforms(frequency, slice(n), longest=1.5, bank=bank)[:, None] / design_asd(frequency)
+    return torch.tensor(h / np.linalg.norm(h, axis=-1, keepdims=True), dtype=torch.complex64)
+
+
+def burst_templates(frequencies=BURSTS, qualities=QUALITIES):
+    """Sine-Gaussians as templates for whitened strain: bursts of every pitch, for glitches of which nobody knows more.
+
+    Searches for bursts and for glitches lay such tiles over the strain (Chatterji et al. 2004, CQG 21, S1809).
+
+    Returns
+    -------
+    tensor, shape (len(frequencies) * len(qualities), 3, 960), complex64
+        As `whitened_templates`; each is a bell of width frequency / quality around its frequency.
+
+    >>> len(burst_templates([50.0, 100.0], [3.0]))
+    2
+    """
+    frequency = np.arange(LOW, HIGH, SAMPLE_RATE / N_SAMPLES)
+    middle, quality = (grid.reshape(-1, 1) for grid in np.meshgrid(frequencies, qualities, indexing="ij"))
+    h = np.exp(-0.5 * ((frequency - middle) * quality / middle) ** 2)[:, None] / design_asd(frequency)
     return torch.tensor(h / np.linalg.norm(h, axis=-1, keepdims=True), dtype=torch.complex64)
 
 
@@ -100,8 +120,8 @@ class MatchedFilterNetwork(nn.Module):
     odds of a signal are the sum over all templates and times, where a matched filter takes the highest S/N.
 
     These are odds against noise. Something loud may also be a glitch in one detector, a third hypothesis: it explains
-    what that detector heard as well as a wave that it heard alone would, and leaves the others' part to chance. The
-    answer is the odds of a wave against both.
+    what that detector heard as well as a wave that it heard alone would, or a burst of any pitch, and leaves the
+    others' part to chance. The answer is the odds of a wave against both.
 
     Parameters
     ----------
@@ -118,6 +138,7 @@ class MatchedFilterNetwork(nn.Module):
         super().__init__()
         steps = -(-(round(FILTER_RATE * SEARCH[1]) - round(FILTER_RATE * SEARCH[0])) // 2)
         self.register_buffer("templates", whitened_templates(templates), persistent=False)
+        self.register_buffer("bursts", burst_templates(), persistent=False)
         self.weights = nn.Parameter(torch.full((3,), 0.35))  # 0.5 if the strength were known: ln odds = S/N^2 / 2
         self.evidence = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, 1))
         self.template_prior = nn.Parameter(torch.zeros(templates))
@@ -131,20 +152,23 @@ class MatchedFilterNetwork(nn.Module):
         """Logarithm of the odds of a merger, against noise, for every template and time."""
         with torch.no_grad():  # nothing to learn in there
             power = filtered(white, self.templates)
-        return self.of_power(power)
+        return self.of_power(power, self.template_prior)
 
-    def of_power(self, power: CoincidentSnr) -> TemplateScores:
-        """The same from the squared S/N of the three detectors."""
+    def of_power(self, power: CoincidentSnr, template_prior) -> TemplateScores:
+        """The same from the squared S/N of the three detectors and how frequent each template is (k,)."""
         loudness = torch.cat([power.sqrt(), power.sum(-1, keepdim=True).sqrt()], -1)
         learned = power @ self.weights + 5 * self.evidence(loudness / 5)[..., 0]
-        return learned + self.template_prior[:, None] + self.time_prior + self.prior
+        return learned + template_prior[:, None] + self.time_prior + self.prior
 
     def hypotheses(self, white: Strain):
         """The ln odds, against noise, of a wave (n, 1), and of a glitch in each detector as probable as one (n, 3)."""
         with torch.no_grad():
-            power = filtered(white, self.templates)
-        alone = [self.of_power(power * one) for one in torch.eye(3, device=power.device)]  # what each detector heard
-        total = [torch.logsumexp(each.flatten(1), 1) for each in (self.of_power(power), *alone)]
+            power, bursts = filtered(white, self.templates), filtered(white, self.bursts)
+        wave = self.of_power(power, self.template_prior)
+        heard = torch.cat([power, bursts], 1)  # and now by each detector alone
+        prior = nn.functional.pad(self.template_prior, (0, len(self.bursts)))
+        alone = [self.of_power(heard * one, prior) for one in torch.eye(3, device=power.device)]
+        total = [torch.logsumexp(each.flatten(1), 1) for each in (wave, *alone)]
         return total[0][:, None], torch.stack(total[1:], 1)
 
     def forward(self, white: Strain) -> Outputs:
