@@ -174,6 +174,16 @@ def test_every_plot_function_is_tested():
     assert functions == set(PLOTS)
 
 
+def test_probabilities_are_shown_where_there_are_any():
+    """With `zoom`, every redshift with a hundredth of the highest probability is in view, and little else."""
+    z = np.linspace(0, 5.5, 1000)
+    one, two = np.exp(-(((z - 2) / 0.01) ** 2)), np.exp(-(((z - 3) / 0.01) ** 2))
+    figure = figures.plot_probabilities(FLUX, z, np.stack([one, one + two]), [2, 2], ["sure", "torn"], zoom=True)
+    for ax, last in zip(figure.axes[1::2], (2, 3), strict=True):
+        low, high = ax.get_xlim()
+        assert 1.8 < low < 1.95 and last + 0.05 < high < last + 0.2
+
+
 def test_network_counts_its_parameters():
     """The numbers written under the drawing are the network's: weights and one offset per neuron."""
     figure = figures.plot_network((2, 4, 4, 4, 1))

@@ -151,7 +151,7 @@ def plot_stages(binned, features, z, scores, probability, z_true):
 
 
 @with_alt_text
-def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshift"):
+def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshift", zoom=False):
     """Draw spectra and, beside each, the probability of its redshift.
 
     Parameters
@@ -164,6 +164,8 @@ def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshi
     titles : sequence of str
     mark : str
         What `z_marked` is.
+    zoom : bool
+        Show only the redshifts with more than a hundredth of the highest probability, and what lies beside them.
     """
     size = (13.0, 1.0 + 2.7 * len(flux))
     figure, axes = plt.subplots(len(flux), 2, figsize=size, width_ratios=[1.7, 1], squeeze=False)
@@ -178,6 +180,9 @@ def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshi
         right.axvline(float(z_marked[i]), color=VERMILION, ls="--", lw=2, zorder=0, label=mark)
         right.plot(z, peak, color=BLUE, lw=1.8)
         right.set(xlim=(0, z[-1]), ylim=(0, 1.15 * max(peak.max(), 1e-3)))
+        if zoom:
+            near = z[peak > 0.01 * peak.max()]
+            right.set_xlim(near[0] - 0.1, near[-1] + 0.1)
         right.set_ylabel(f"probability\nper {together * step:,.0f} km/s")
     axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0))  # above: inside, it would touch the mark
     axes[-1, 0].set_xlabel(WAVELENGTH_LABEL)

@@ -187,7 +187,7 @@ def plot_filters(before, after, smooth=25):
 
     Parameters
     ----------
-    before, after : array (n, taps)
+    before, after : array (n, pixel)
     smooth : int
         Taps of the running mean.
     """
@@ -198,7 +198,7 @@ def plot_filters(before, after, smooth=25):
         top.plot(before[i], color="0.75", lw=0.8, alpha=0.8, label="before")
         below.axhline(0, color=GREY, lw=1)
         below.plot(running_mean(after[i] - before[i], smooth), color=BLUE, lw=2.5)
-        below.set_xlabel("tap (pixel)")
+        below.set_xlabel("pixel of the kernel")
     axes[0, 0].set_ylabel("weight")
     axes[1, 0].set_ylabel("what training added\n(running mean)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
