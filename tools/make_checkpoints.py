@@ -278,6 +278,7 @@ def make(name, steps, seconds):
     if build is MatchedFilterNetwork:
         learn_glitches(network)
     history.to_csv(state.with_suffix(".csv"), index=False)
+    threads = torch.get_num_threads()
     done, spent = int(history.step.iloc[-1]), float(history.seconds.iloc[-1])
     examples = "samples" if TASKS[build] is waves_task else "spectra"
     card = {
@@ -289,7 +290,7 @@ def make(name, steps, seconds):
         examples: done * batch,
         "learning_rate": learning_rate,
         "seconds": spent,
-        "device": f"{device.type}, {torch.get_num_threads()} threads",
+        "device": f"{device.type}, {threads} thread{'s' * (threads != 1)}",
         **scored(),
     }
     save_checkpoint(network, ROOT / "data" / "checkpoints" / f"{name}.safetensors", card)
