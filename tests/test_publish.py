@@ -2,6 +2,7 @@
 
 import dis
 import importlib.util
+import re
 import types
 
 import nbformat
@@ -54,13 +55,23 @@ def test_no_cell_leans_on_a_solution(path):
 def test_instructors_see_everything_open(path):
     book = publish.instructor(read(path))
     assert len(book.cells) == len(read(path).cells)
-    shown = [cell for cell in book.cells if pages.tags(cell) & {"solution", "speaker-notes"}]
+    shown = [cell for cell in book.cells if pages.tags(cell) & {"solution", "check", "speaker-notes"}]
     assert not [cell for cell in shown if set(FOLDED) & set(cell.metadata) or "<details>" in cell.source]
 
 
 @each_notebook
 def test_solutions_are_folded_for_jupyterlab_colab_and_kaggle(path):
     assert fold(read(path)) == read(path), "run python tools/fold_solutions.py"
+
+
+def test_a_check_shows_what_it_says_but_not_its_code():
+    check = [cell for cell in fold(example()).cells if "check" in pages.tags(cell)][0]
+    assert check.metadata.jupyter == {"source_hidden": True}
+    assert check.metadata["_kg_hide-input"] and "_kg_hide-output" not in check.metadata
+    page = BeautifulSoup(pages.page(example(), "01_try"), "html.parser")
+    code, output = page.select_one("details.check"), page.find("pre", string=re.compile("Not yet"))
+    assert "42" in code.get_text() and "Not yet" not in code.get_text()
+    assert not output.find_parent("details")
 
 
 def test_a_widget_gives_way_to_the_figure_it_showed():
@@ -91,6 +102,9 @@ def example():
         new_markdown_cell("What to see."),
         new_markdown_cell("whisper this", metadata={"tags": ["speaker-notes"]}),
         new_code_cell(
+            "check(answer == 42)", metadata={"tags": ["check"]}, outputs=[new_output("stream", text="Not yet: why?")]
+        ),
+        new_code_cell(
             "the_answer = 42", metadata={"tags": ["solution"]}, outputs=[new_output("stream", text="42 it is")]
         ),
     ]
@@ -118,8 +132,10 @@ def test_pages_draw_formulas_and_fold_solutions(course_pages, path):
     assert len(page.select(".celltag_solution.jp-CodeCell")) == len(code)
     assert not [cell for cell in page.select(".celltag_solution.jp-CodeCell") if not cell.find_parent("details")]
     assert not page.select("details[open]")
+    checks = [cell for cell in source.cells if "check" in pages.tags(cell)]
+    assert len(page.select(".celltag_check.jp-CodeCell > details.check")) == len(checks)
     shown = [cell.source for cell in source.cells if "speaker-notes" not in pages.tags(cell)]
-    assert len(page.select("details")) == len(code) + sum(text.count("<details>") for text in shown)
+    assert len(page.select("details")) == len(code + checks) + sum(text.count("<details>") for text in shown)
     for unread in page.select("pre, code, style"):
         unread.decompose()
     assert "$" not in page.get_text()

@@ -31,16 +31,19 @@ TOC = """
 LINKED = "LICENSE LICENSE-text CITATION.cff data/result.png".split()
 TEXTS = "README.md INSTRUCTORS.md CONTRIBUTING.md data/README.md benchmarks/README.md".split()
 TEXTS += ["docs/trouble.md", "docs/next.md", "docs/glossary.md", "docs/api.md", "CODE_OF_CONDUCT.md"]
+# Cells of a tag: what of them is folded, and how MyST-NB calls that
+FOLDS = {"solution": ("the solution", "hide-cell"), "check": ("the code of the check", "hide-input")}
 TERM = re.compile(r"^\*\*(.+?)\*\* \(", re.MULTILINE)  # in the glossary
 
 
 def folded(book):
-    """A notebook as a page of the site, its solutions folded as MyST-NB does it."""
+    """A notebook as a page of the site, its solutions and the code of its checks folded as MyST-NB does it."""
     book = for_reading(book)
     for cell in book.cells:
-        if "solution" in tags(cell) and cell.cell_type == "code":
-            cell.metadata["mystnb"] = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
-            cell.metadata["tags"] = [*cell.metadata["tags"], "hide-cell"]
+        for tag, (what, fold) in FOLDS.items():
+            if tag in tags(cell) and cell.cell_type == "code":
+                cell.metadata["mystnb"] = {f"code_prompt_{verb.lower()}": f"{verb} {what}" for verb in ("Show", "Hide")}
+                cell.metadata["tags"] = [*cell.metadata["tags"], fold]
     return book
 
 

@@ -1,4 +1,4 @@
-"""Fold every solution, in the words of JupyterLab, Colab and Kaggle, and note it in the notebooks.
+"""Fold every solution, and the code of every check, in the words of JupyterLab, Colab and Kaggle, in the notebooks.
 
     python tools/fold_solutions.py
 
@@ -18,13 +18,15 @@ FOLDED = {
     "_kg_hide-input": True,
     "_kg_hide-output": True,
 }
+# What a check says stays in view; its code, which gives the answer away, does not.
+CODE_FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form", "_kg_hide-input": True}
 
 
 def fold(book):
-    """Fold the code and the outputs of all solutions of a notebook."""
+    """Fold the code and the outputs of all solutions of a notebook, and the code of all checks."""
     for cell in book.cells:
-        if cell.cell_type == "code" and "solution" in tags(cell):
-            cell.metadata.update(FOLDED)
+        if cell.cell_type == "code" and tags(cell) & {"solution", "check"}:
+            cell.metadata.update(FOLDED if "solution" in tags(cell) else CODE_FOLDED)
     return book
 
 

@@ -33,9 +33,9 @@ def student(book):
 
 
 def instructor(book):
-    """Open every solution and speaker note."""
+    """Open every solution, check and speaker note."""
     for cell in book.cells:
-        if tags(cell) & {"solution", "speaker-notes"}:
+        if tags(cell) & {"solution", "check", "speaker-notes"}:
             for key in FOLDED:
                 cell.metadata.pop(key, None)
             cell.source = opened(cell.source)

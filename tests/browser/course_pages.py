@@ -1,4 +1,4 @@
-"""The pages that make course writes, in a browser without a network: formulas drawn, solutions folded.
+"""The pages that make course writes, in a browser without a network: formulas drawn, solutions and checks folded.
 
 Part of make browser. Notebooks whose pages are absent or out of date are run first, in the profile ci. Pictures of each
 page, screen by screen, lie in _build/browser afterwards.
@@ -59,7 +59,7 @@ def test_page_stands_alone(driver, course, name):
     assert not driver.execute_script(RAW), "a formula is not drawn"
     assert not driver.execute_script(EMPTY), "a formula has no width"
     assert not driver.execute_script(SEEN), "a hint or a solution is seen before a click"
-    for summary in driver.find_elements(By.CSS_SELECTOR, "details.solution > summary"):
+    for summary in driver.find_elements(By.CSS_SELECTOR, "details.solution > summary, details.check > summary"):
         driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
         summary.click()
         assert driver.execute_script("return arguments[0].nextElementSibling.checkVisibility()", summary)
