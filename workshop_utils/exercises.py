@@ -25,12 +25,14 @@ def is_close(answer, truth, tolerance=1e-6):
     truth : float or array
     tolerance : float or array
 
-    >>> is_close([1.0, 2.0], [1.0, 2.001], tolerance=0.01), is_close(None, 1.0)
-    (True, False)
+    >>> is_close([1.0, 2.0], [1.0, 2.001], tolerance=0.01), is_close([1.0], 1.0), is_close(None, 1.0)
+    (True, True, False)
     """
     try:
         answer = answer.detach() if hasattr(answer, "detach") else answer  # a tensor that carries a gradient
         answer, truth = (np.asarray(values, dtype=float) for values in (answer, truth))
+        if truth.ndim == 0 and answer.size == 1:  # a list or array of one number, for a number
+            answer = answer.reshape(())
         return answer.shape == truth.shape and bool(np.all(np.abs(answer - truth) <= tolerance))
     except (TypeError, ValueError, RuntimeError):
         return False
