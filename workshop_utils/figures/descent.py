@@ -14,6 +14,7 @@ from .style import (
     HEIGHTS,
     ORANGE,
     SKY,
+    WHITE,
     YELLOW,
     _use_plain_log_axis,
     with_alt_text,
@@ -231,7 +232,7 @@ def plot_network(sizes, names=()):
 
 
 @with_alt_text
-def plot_colours(colours, is_quasar, track=None, locus=None):
+def plot_colours(colours, is_quasar, track=None, locus=None, marks=None):
     """Draw stars and quasars in a two-colour diagram.
 
     Parameters
@@ -242,6 +243,8 @@ def plot_colours(colours, is_quasar, track=None, locus=None):
         True for quasars.
     track, locus : array (m, 2), optional
         Median colours of quasars along redshift, and the ridge of the stars.
+    marks : dict of str to (float, float), optional
+        Points to be named.
     """
     figure, ax = plt.subplots(figsize=(9.0, 5.6))
     _scatter_classes(ax, colours, is_quasar)
@@ -249,6 +252,9 @@ def plot_colours(colours, is_quasar, track=None, locus=None):
         ax.plot(*locus.T, color=BLACK, lw=2, label="stellar locus")
     if track is not None:
         ax.plot(*track.T, color=BLACK, lw=2, ls="--", label="quasars, median along z")
+    for name, place in (marks or {}).items():
+        ax.plot(*place, "o", color=BLACK, ms=7)
+        ax.annotate(name, place, (0, -8), textcoords="offset points", ha="center", va="top", bbox=WHITE)
     ax.set(xlabel="u − g (mag)", ylabel="g − r (mag)")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2)
     return figure

@@ -130,7 +130,7 @@ def plot_residuals(velocity, z, sn, limit=6000.0, beyond=20000.0):
 
 
 @with_alt_text
-def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)"):
+def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)", lowest=0):
     """Draw the share of right redshifts in bins of other quantities, with binomial errors.
 
     Parameters
@@ -139,6 +139,8 @@ def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)"):
         Axis label ("median S/N per pixel") to label of a network to what `scores.accuracy_by` returned.
     ylabel : str
         What counts as right.
+    lowest : float
+        Per cent at the foot of the axis, or less where a point lies lower.
     """
     size = (6.0 * len(tables) + 0.8, 5.2)
     figure, axes = plt.subplots(1, len(tables), figsize=size, sharey=True, squeeze=False)
@@ -148,11 +150,12 @@ def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)"):
             reach = np.abs(np.array([table.low, table.high]) - np.array(middle))
             style = {"fmt": mark, "color": colour, "ms": 7, "lw": 2, "label": label}
             ax.errorbar(middle, 100 * table.share, 100 * table.error, reach, **style)
+            lowest = min(lowest, max(0, 100 * (table.share - table.error).min() - 2))
         if networks and all(table.low.min() > 0 for table in networks.values()):
             _use_plain_log_ticks(ax)
-        ax.set(xlabel=xlabel, ylim=(0, 105))
+        ax.set(xlabel=xlabel)
         ax.grid(color="0.9")
-    axes[0, 0].set_ylabel(ylabel)
+    axes[0, 0].set(ylabel=ylabel, ylim=(lowest, 100 + 0.05 * (100 - lowest)))  # of both panels
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
@@ -160,6 +163,8 @@ def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)"):
 @with_alt_text
 def plot_failures(flux, z_true, z_found, titles):
     """Draw spectra with the lines at the true redshift (above, solid) and at the one found (below, dashed).
+
+    What rises above eight times the median flux is cut off, so that lines elsewhere are seen.
 
     Parameters
     ----------
@@ -172,6 +177,8 @@ def plot_failures(flux, z_true, z_found, titles):
     for i, ax in enumerate(axes[:, 0]):
         _draw_spectrum(ax, flux[i], 9)
         low, high = ax.get_ylim()
+        most = min(high, 8 * np.median(np.abs(running_mean(flux[i]))))
+        low, high = low * most / high, most
         ax.set_ylim(low - 0.2 * (high - low), high)
         _mark_lines(ax, z_true[i], colour=BLUE, dash="-")
         _mark_lines(ax, z_found[i], colour=VERMILION, dash="--", height=0.03)

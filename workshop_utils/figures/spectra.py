@@ -11,8 +11,10 @@ from .style import (
     BLUE,
     CYCLE,
     DASHES,
+    GREEN,
     MARKED,
     ORANGE,
+    PURPLE,
     SKY,
     VERMILION,
     WAVELENGTH_LABEL,
@@ -125,7 +127,7 @@ def plot_moving_lines(flux, z):
         place = np.log10(LINES[name] * (1 + track))
         seen = (place > LOGLAM[0]) & (place < LOGLAM[-1])
         if seen.any():
-            path, up = place[seen], track[seen] + 0.3 * step  # at half the height of the spectra
+            path, up = place[seen], track[seen]
             ax.plot(path, up, color=VERMILION, lw=1.2, ls=":", zorder=1)
             if seen[-1]:  # free above the uppermost spectrum; else beside the end of the track
                 ax.text(path[-1], up[-1] + 0.08 * step, label, color=VERMILION, va="bottom", ha="center")
@@ -133,12 +135,12 @@ def plot_moving_lines(flux, z):
                 ax.text(path[-1] + 0.003, up[-1], label, color=VERMILION, va="center")
     for one, height in zip(flux, z, strict=True):
         shape = np.log10(np.maximum(one, 1e-3 * np.max(one)))
-        ax.plot(LOGLAM, height + step * (0.1 + 0.55 * (shape - shape.min())), color=BLACK, lw=1.5)
+        ax.plot(LOGLAM, height + 0.55 * step * (shape - np.median(shape)), color=BLACK, lw=1.5)
         ax.axhline(height, color="0.85", lw=0.8, zorder=0)
     ticks = np.array([4000, 5000, 6000, 7000, 8000, 9000, 10000])
     ax.set_xticks(np.log10(ticks), [f"{tick:,}" for tick in ticks])
     ax.set(xlim=(LOGLAM[0], LOGLAM[-1]), ylim=(z[0] - 0.2 * step, z[-1] + 1.4 * step), yticks=z)
-    ax.set(xlabel="observed wavelength (Å, logarithmic)", ylabel="redshift; above it, log flux")
+    ax.set(xlabel="observed wavelength (Å, logarithmic)", ylabel="redshift; around it, log flux")
     return figure
 
 
@@ -284,7 +286,7 @@ def plot_redshifts(found, z_true, limit=6000.0, confusions=()):
     limit : float
         km/s; within it a redshift counts as right.
     confusions : sequence of (str, str)
-        Pairs of the lines of the paper's Fig. 4: where the first is taken for the second, a line is drawn.
+        At most four pairs of the lines of the paper's Fig. 4: where the first is taken for the second, a line is drawn.
     """
     size = (min(4.4 * len(found) + 1.9, 13.0), 4.6)
     figure, axes = plt.subplots(1, len(found), figsize=size, sharey=True, squeeze=False)
@@ -296,7 +298,8 @@ def plot_redshifts(found, z_true, limit=6000.0, confusions=()):
         style = {"ms": 4 if len(z) < 2000 else 3, "alpha": 0.7}  # right ones on top: a thin line hides little
         ax.plot(z_true[right], z[right], "o", color=BLUE, zorder=3, label="right", **style)
         ax.plot(z_true[~right], z[~right], "s", color=ORANGE, zorder=2, label="wrong", **style)
-        for (seen, taken_for), colour, dash in zip(confusions, CYCLE[1:], DASHES[1:] * 2, strict=False):
+        colours = (VERMILION, GREEN, BLACK, PURPLE)  # none of those of the points
+        for (seen, taken_for), colour, dash in zip(confusions, colours, DASHES[1:] * 2, strict=False):
             ratio, x = LINES[seen] / LINES[taken_for], np.array([0, end])
             label = f"{MARKED[seen]} taken for {MARKED[taken_for]}"
             ax.plot(x, ratio * (1 + x) - 1, color=colour, ls=dash, lw=1.8, label=label)

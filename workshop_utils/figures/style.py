@@ -25,7 +25,7 @@ VERMILION = "#D55E00"
 PURPLE = "#CC79A7"
 GREY = "#767676"
 CYCLE = [BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK]
-DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3))]
+DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (10, 2, 2, 2)), (0, (8, 3))]
 HEIGHTS = "RdYlBu_r"  # a loss: red heights, blue valleys; colour-blind safe (ColorBrewer)
 CLASSES = mpl.colors.LinearSegmentedColormap.from_list("star_quasar", ["#FBE3B0", "white", "#B5D8F0"])
 
@@ -88,7 +88,8 @@ def _use_plain_log_axis(ax):
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     ax.yaxis.set_major_formatter("{x:g}")
-    between = range(2, 10) if high < 4 * low else (2, 3, 5) if high < 20 * low else (2, 5)
+    few = (1.5, 2, 3, 5, 7) if high < 8 * low else (2, 3, 5) if high < 20 * low else (2, 5)
+    between = range(2, 10) if high < 4 * low else few
     ax.yaxis.set_minor_locator(mpl.ticker.LogLocator(subs=between))
     ax.yaxis.set_minor_formatter("{x:g}" if high < 50 * low else mpl.ticker.NullFormatter())
 
