@@ -45,7 +45,7 @@ PLOTS = {
         W, B, LOSS, PATH, (X, X), (X, X), ("w", "b"), ("x (d)", "y (m/s)"), "rate 0.1"
     ),
     "network": lambda: figures.plot_network((2, 4, 4, 4, 1), ("in", "1", "2", "3", "out")),
-    "colours": lambda: figures.plot_colours(COLOURS, KIND, track=COLOURS[:5], locus=COLOURS[5:]),
+    "colours": lambda: figures.plot_colours(COLOURS, KIND, track=COLOURS[:5], locus=COLOURS[5:], marks={"a": (0, 1)}),
     "boundaries": lambda: figures.plot_boundaries({"epoch 0": PROBABILITY}, COLOURS, KIND, LIMITS),
     "spectra": lambda: figures.plot_spectra(FLUX, [0.5, np.nan], ["near", "unknown"], sigma=0.1 * FLUX),
     "stretch_and_shift": lambda: figures.plot_stretch_and_shift(FLUX, [1.5, 2.0]),

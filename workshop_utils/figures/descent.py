@@ -254,7 +254,9 @@ def plot_colours(colours, is_quasar, track=None, locus=None, marks=None):
         ax.plot(*track.T, color=BLACK, lw=2, ls="--", label="quasars, median along z")
     for name, place in (marks or {}).items():
         ax.plot(*place, "o", color=BLACK, ms=7)
-        ax.annotate(name, place, (0, -8), textcoords="offset points", ha="center", va="top", bbox=WHITE)
+        up = place[1] > np.mean([g_r for _, g_r in marks.values()])  # away from each other
+        style = {"ha": "center", "va": "bottom" if up else "top", "bbox": WHITE | {"alpha": 0.8}}
+        ax.annotate(name, place, (0, 9 if up else -9), textcoords="offset points", **style)
     ax.set(xlabel="u − g (mag)", ylabel="g − r (mag)")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2)
     return figure
