@@ -139,7 +139,7 @@ def plot_thresholds(threshold, curves):
     for (label, values), colour, dash in zip(curves.items(), CYCLE, DASHES, strict=False):
         ax.plot(threshold, values, color=colour, ls=dash, lw=2.5, label=label)
     lowest = min(np.nanmin(values) for values in curves.values())
-    ax.set(xlabel="a galaxy is what has p(galaxy) above", ylabel="share", ylim=(lowest - 0.03, 1.02))
+    ax.set(xlabel="a galaxy is what has p(galaxy) above", ylabel="share", ylim=(lowest - 0.03, 1.06))
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

@@ -76,6 +76,39 @@ def matched_filter(white: Strain, templates: Templates) -> SnrSeries:
     return torch.fft.ifft(waves[:, None] * (scale * templates.conj()), time, norm="forward")
 
 
+def fitting_template(white, templates, values=1100, merger=1000):
+    """The template that fits a sample best in H1, with the phase that fits, as a row in time.
+
+    Parameters
+    ----------
+    white : tensor, shape (3, 4096)
+        One sample, as `strain.whiten` makes it.
+    templates : tensor, shape (k, 3, 960)
+        As `whitened_templates` makes them.
+    values : int
+        Length of the row; there are 2,048 a second.
+    merger : int
+        Place of the merger in it.
+
+    Returns
+    -------
+    tensor, shape (values,)
+        The squares sum to 1.
+
+    >>> row = fitting_template(torch.ones(3, 4096), whitened_templates(2))
+    >>> row.shape, round(float(row.norm()), 3)
+    (torch.Size([1100]), 1.0)
+    """
+    in_h1 = matched_filter(white[None], templates)[0, :, 0]  # (template, time)
+    k, when = divmod(int(in_h1.abs().argmax()), in_h1.shape[1])
+    phase = in_h1[k, when].angle() + 2 * math.pi * LOW * when / FILTER_RATE  # the filter's sums begin at LOW, not at 0
+    spectrum = torch.zeros(N_SAMPLES // 2 + 1, dtype=torch.complex64)
+    first = round(LOW * N_SAMPLES / SAMPLE_RATE)
+    spectrum[first : first + templates.shape[-1]] = templates[k, 0] * torch.exp(1j * phase)
+    row = torch.fft.irfft(spectrum).roll(merger)[:values]  # the merger, at time 0, would else stand at the start
+    return row / row.norm()
+
+
 def coincident_snr(snr: SnrSeries, search=SEARCH) -> CoincidentSnr:
     """Squared S/N of the detectors at (nearly) the same time: the highest within the light's travel time from H1.
 
