@@ -25,7 +25,7 @@ GALAXY_ABSORPTION = {"H K": 3952.0, "G": 4305.61, "Mg b": 5176.7, "Na D": 5895.6
 
 @with_alt_text
 def plot_galaxies(flux, z, titles, pixels=9):
-    """Draw galaxy spectra one below the other: emission lines marked above (red), absorption lines below (blue).
+    """Draw galaxy spectra one below the other: emission lines marked above (orange), absorption lines below (blue).
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def plot_thresholds(threshold, curves):
     for (label, values), colour, dash in zip(curves.items(), CYCLE, DASHES, strict=False):
         ax.plot(threshold, values, color=colour, ls=dash, lw=2.5, label=label)
     lowest = min(np.nanmin(values) for values in curves.values())
-    ax.set(xlabel="a galaxy is what has p(galaxy) above", ylabel="share", ylim=(lowest - 0.03, 1.06))
+    ax.set(xlabel="limit that p(galaxy) must exceed", ylabel="share", ylim=(lowest - 0.03, 1.06))
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

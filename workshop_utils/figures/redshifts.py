@@ -145,9 +145,11 @@ def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)", lowest=0):
     size = (6.0 * len(tables) + 0.8, 5.2)
     figure, axes = plt.subplots(1, len(tables), figsize=size, sharey=True, squeeze=False)
     for ax, (xlabel, networks) in zip(axes[0], tables.items(), strict=True):
-        for (label, table), colour, mark in zip(networks.items(), CYCLE, "os^Dv", strict=False):
-            middle = np.sqrt(table.low * table.high) if table.low.min() > 0 else (table.low + table.high) / 2
-            reach = np.abs(np.array([table.low, table.high]) - np.array(middle))
+        for i, ((label, table), colour, mark) in enumerate(zip(networks.items(), CYCLE, "os^Dv", strict=False)):
+            part = 0.5 + 0.08 * (i - (len(networks) - 1) / 2)  # of a bin: markers side by side
+            low, high = np.array(table.low), np.array(table.high)
+            middle = low ** (1 - part) * high**part if low.min() > 0 else low + part * (high - low)
+            reach = np.abs(np.array([low, high]) - middle)
             style = {"fmt": mark, "color": colour, "ms": 7, "lw": 2, "label": label}
             ax.errorbar(middle, 100 * table.share, 100 * table.error, reach, **style)
             lowest = min(lowest, max(0, 100 * (table.share - table.error).min() - 2))
@@ -155,13 +157,14 @@ def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)", lowest=0):
             _use_plain_log_ticks(ax)
         ax.set(xlabel=xlabel)
         ax.grid(color="0.9")
-    axes[0, 0].set(ylabel=ylabel, ylim=(lowest, 100 + 0.05 * (100 - lowest)))  # of both panels
+    margin = 0.05 * (100 - lowest)
+    axes[0, 0].set(ylabel=ylabel, ylim=(lowest - margin, 100 + margin))  # of both panels
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
 
 @with_alt_text
-def plot_failures(flux, z_true, z_found, titles):
+def plot_failures(flux, z_true, z_found, titles, lines=None):
     """Draw spectra with the lines at the true redshift (above, solid) and at the one found (below, dashed).
 
     What rises above eight times the median flux is cut off, so that lines elsewhere are seen.
@@ -171,6 +174,8 @@ def plot_failures(flux, z_true, z_found, titles):
     flux : array (n, 4618)
     z_true, z_found : array (n,)
     titles : sequence of str
+    lines : dict of str to float, optional
+        Name to rest wavelength (A) of the lines to mark at the true redshift; else those of the paper's Fig. 4.
     """
     rows = len(flux)
     figure, axes = plt.subplots(rows, 1, figsize=(10.5, 1.2 + 3.0 * rows), sharex=True, squeeze=False)
@@ -180,7 +185,7 @@ def plot_failures(flux, z_true, z_found, titles):
         most = min(high, 8 * np.median(np.abs(running_mean(flux[i]))))
         low, high = low * most / high, most
         ax.set_ylim(low - 0.2 * (high - low), high)
-        _mark_lines(ax, z_true[i], colour=BLUE, dash="-")
+        _mark_lines(ax, z_true[i], colour=BLUE, dash="-", lines=lines)
         _mark_lines(ax, z_found[i], colour=VERMILION, dash="--", height=0.03)
         ax.set_title(titles[i], loc="left", pad=22)
         ax.set_ylabel("flux\n(10⁻¹⁷ erg s⁻¹\ncm⁻² Å⁻¹)")

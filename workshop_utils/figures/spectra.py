@@ -27,8 +27,8 @@ from .style import (
 
 
 @with_alt_text
-def plot_spectra(flux, z, titles, sigma=None, pixels=9):
-    """Draw spectra one below the other, with the lines of the paper's Fig. 4 marked.
+def plot_spectra(flux, z, titles, sigma=None, pixels=9, lines=None):
+    """Draw spectra one below the other, with lines marked.
 
     Parameters
     ----------
@@ -41,6 +41,8 @@ def plot_spectra(flux, z, titles, sigma=None, pixels=9):
         Noise of each pixel, drawn below; 0 or infinite where there are no data.
     pixels : int
         Width of the running mean that is drawn over the measured flux; 1 draws the flux alone.
+    lines : dict of str to float, optional
+        Name to rest wavelength (A) of the lines to mark; else those of the paper's Fig. 4.
     """
     rows = len(flux)
     figure, axes = plt.subplots(rows, 1, figsize=(10.5, 1.3 + 2.5 * rows), sharex=True, squeeze=False)
@@ -49,7 +51,7 @@ def plot_spectra(flux, z, titles, sigma=None, pixels=9):
         if sigma is not None:
             recorded = np.isfinite(sigma[i]) & (np.asarray(sigma[i]) > 0)
             ax.plot(WAVELENGTH, np.where(recorded, sigma[i], np.nan), color=BLUE, lw=1.2, label="noise σ")
-        _mark_lines(ax, z[i])
+        _mark_lines(ax, z[i], lines=lines)
         ax.set_title(titles[i], loc="left", pad=22 if np.isfinite(z[i]) else 6)
         ax.set_ylabel("flux\n(10⁻¹⁷ erg s⁻¹\ncm⁻² Å⁻¹)")
     if sigma is not None:
