@@ -64,16 +64,23 @@ def plot_curves(x, curves, xlabel, marks=None):
     """
     size = (10.5, 1.0 + 2.5 * len(curves))
     figure, axes = plt.subplots(len(curves), 1, figsize=size, sharex=True, squeeze=False)
-    styles = {"color": VERMILION, "ls": "--"}, {"color": BLUE, "ls": ":"}
     for ax, (label, y) in zip(axes[:, 0], curves.items(), strict=True):
         ax.plot(x, y, color=BLACK, lw=1.2)
-        for (name, place), style in zip((marks or {}).items(), styles, strict=False):
-            ax.axvline(place, lw=2, zorder=0, label=name, **style)
+        _mark_above(ax, marks or {})
         ax.set(ylabel=label, xlim=(x[0], x[-1]))
     if marks:
         axes[0, 0].legend(loc="upper right")
     axes[-1, 0].set_xlabel(xlabel)
     return figure
+
+
+def _mark_above(ax, marks):
+    """Mark places (label: x) by strokes above the curves, a row for each: a line would hide a narrow peak."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, low + (high - low) / (1 - 0.12 * len(marks)))
+    for row, ((name, place), colour) in enumerate(zip(marks.items(), (VERMILION, BLUE), strict=False)):
+        top = 1 - 0.12 * row
+        ax.axvline(place, top - 0.1, top, color=colour, lw=4, label=name)
 
 
 @with_alt_text
@@ -135,8 +142,8 @@ def plot_stages(binned, features, z, scores, probability, z_true):
     axes[1].imshow(features, aspect="auto", cmap="Blues", vmin=0, vmax=ceiling, interpolation="nearest")
     axes[1].set(ylabel="filter", xlabel="bin of observed wavelength")
     for ax, values, label in ((axes[2], scores, "score"), (axes[3], probability, "probability\nper shift")):
-        ax.axvline(z_true, color=VERMILION, ls="--", lw=2, zorder=0, label="true redshift")
         ax.plot(z, values, color=BLACK, lw=1.2)
+        _mark_above(ax, {"true redshift": z_true})
         ax.set(ylabel=label, xlabel="redshift", xlim=(0, z[-1]))
     axes[2].legend(loc="upper right")
     titles = (
@@ -244,15 +251,16 @@ def plot_equivariance(moved, shares):
     Parameters
     ----------
     moved : array (n,)
-        Pixels by which the spectra were moved to the red.
+        Bins by which the spectra were moved to the red.
     shares : dict of str to array (n,)
         Network to the share of spectra whose answer followed.
     """
     figure, ax = plt.subplots(figsize=(9.0, 4.4))
     for (name, share), colour, dash, mark in zip(shares.items(), CYCLE, DASHES, "os^D", strict=False):
         ax.plot(moved, share, ls=dash, marker=mark, color=colour, lw=2.5, ms=8, label=name)
-    ax.set(xlabel="spectrum moved to the red by (pixels)", ylabel="share of answers\nthat moved with it")
-    ax.set_ylim(-0.03, 1.05)
+    ax.set(xlabel="spectrum moved to the red by (bins)", ylabel="share of answers\nthat moved with it")
+    lowest = min(0.9, *(min(share) for share in shares.values()))
+    ax.set_ylim(lowest - 0.03 * (1 - lowest), 1 + 0.05 * (1 - lowest))
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

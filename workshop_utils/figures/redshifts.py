@@ -100,22 +100,24 @@ def plot_learning_curve(histories, ylabel="loss", levels=None, xlabel="batches")
 
 
 @with_alt_text
-def plot_residuals(velocity, z, sn, limit=6000.0, beyond=20000.0):
-    """Draw redshift errors against true redshift and against S/N.
+def plot_residuals(velocity, z, sn, limit=6000.0, beyond=20000.0, redshift="true redshift"):
+    """Draw redshift errors against redshift and against S/N.
 
     Parameters
     ----------
     velocity : array (n,)
         Errors, km/s. What lies beyond `beyond` is drawn as a triangle at the edge.
     z, sn : array (n,)
-        True redshift; median S/N per pixel.
+        Redshift; median S/N per pixel.
     limit : float
         km/s; the band that counts as right.
+    redshift : str
+        What z is.
     """
     figure, axes = plt.subplots(1, 2, figsize=(12.5, 4.8), sharey=True)
     velocity, edge = np.asarray(velocity) / 1000, beyond / 1000
     far = np.abs(velocity) > edge
-    for ax, x, xlabel in zip(axes, (z, sn), ("true redshift", "median S/N per pixel"), strict=True):
+    for ax, x, xlabel in zip(axes, (z, sn), (redshift, "median S/N per pixel"), strict=True):
         x = np.asarray(x)
         ax.axhspan(-limit / 1000, limit / 1000, color=SKY, alpha=0.3, lw=0)
         ax.axhline(0, color=GREY, lw=1)
