@@ -153,7 +153,8 @@ def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)", lowest=0):
             middle = low ** (1 - part) * high**part if low.min() > 0 else low + part * (high - low)
             reach = np.abs(np.array([low, high]) - middle)
             style = {"fmt": mark, "color": colour, "ms": 7, "lw": 2, "label": label}
-            ax.errorbar(middle, 100 * table.share, 100 * table.error, reach, **style)
+            possible = np.minimum([table.error] * 2, [table.share, 1 - table.share])  # no share lies outside 0 to 1
+            ax.errorbar(middle, 100 * table.share, 100 * possible, reach, **style)
             lowest = min(lowest, max(0, 100 * (table.share - table.error).min() - 2))
         if networks and all(table.low.min() > 0 for table in networks.values()):
             _use_plain_log_ticks(ax)
