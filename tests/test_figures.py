@@ -300,6 +300,25 @@ def test_failures_mark_both_redshifts():
     assert places == pytest.approx([2 * 2798.75, 3 * 2798.75])
 
 
+def test_other_lines_are_marked_if_wanted():
+    """[O III] is marked at 5008.24 (1 + z) of the true redshift, in place of the lines of the paper's Fig. 4."""
+    lines = {"[O III]": 5008.24}
+    above = figures.plot_spectra(FLUX[:1], [0.5], ["one"], lines=lines).axes[0]
+    both = figures.plot_failures(FLUX[:1], [0.5], [1.5], ["one"], lines).axes[0]
+    for ax in (above, both):
+        places = {text.get_text(): text.get_position()[0] for text in ax.texts}
+        assert places["[O III]"] == pytest.approx(1.5 * 5008.24)
+        assert places.get("Mg II", 0) in (0, pytest.approx(2.5 * 2798.75))
+
+
+def test_marks_stand_above_the_curve():
+    """A mark begins above the highest value, so that it hides no narrow peak."""
+    ax = figures.plot_curves(np.linspace(0, 1, 9), {"p": np.eye(9)[4]}, "z", {"true": 0.5, "found": 0.25}).axes[0]
+    low, high = ax.get_ylim()
+    bottoms = [low + min(line.get_ydata()) * (high - low) for line in ax.lines[1:]]
+    assert len(bottoms) == 2 and min(bottoms) > 1
+
+
 def test_filters_show_what_was_added():
     """Below each kernel stands the difference: a constant where training added a constant."""
     before = np.random.default_rng(0).normal(size=(1, 100))
