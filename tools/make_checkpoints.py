@@ -64,7 +64,6 @@ from workshop_utils.training import (
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VALIDATION_SEED, TEST_SEED = 1000011, 1000012  # test sets of the notebooks have seeds of their own
 LOUD_BATCHES = 3000  # of the CNN for strain
-SURE = 5.0  # ln odds beyond which an answer is no more right or wrong, while glitches are learned
 EVEN = (0.25, 0.25, 0.25)  # quasars, galaxies, stars; as many empty fibres
 NOTHING_FIRST = 1.0  # ln of how much more probable "nothing" is taken beforehand, see `even_out`
 RECIPES = {
@@ -223,22 +222,20 @@ def waves_task(network):
 
 
 def learn_glitches(network, n=4000, kinds=ALL):
-    """Teach a detector that knows waves and noise how probable a glitch is: three numbers, all others as they are.
+    """Teach a detector that knows waves and noise how probable a glitch is: four numbers, all others as they are.
 
     (Trained on glitches from the start, the others get worse at telling waves from noise.) A glitch is in every sample,
-    a wave in two of five: in a real detector the former are far more frequent. A wave beneath a loud glitch is lost;
-    what that costs is bounded, or a few such would set all three numbers.
+    a wave in two of five: in a real detector the former are far more frequent.
     """
     samples = simulate_strain(n, VALIDATION_SEED + 100, signals=0.4, off=0.2)
     add_glitches(samples.strain, torch.Generator().manual_seed(VALIDATION_SEED + 101), 1.0, kinds)
     with torch.no_grad():
         parts = [network.hypotheses(whiten(part)) for part in samples.strain.split(64)]
     wave, glitch = (torch.cat(column) for column in zip(*parts, strict=True))
-    adam = torch.optim.Adam([network.glitch_prior], lr=0.05)
+    adam = torch.optim.Adam([network.glitch_prior, network.beneath], lr=0.05)
     for _ in range(300):
         adam.zero_grad()
-        log_odds = network.against_both(wave, glitch)
-        detection_loss(SURE * torch.tanh(log_odds / SURE), samples.signal).backward()
+        detection_loss(network.against_both(wave, glitch), samples.signal).backward()
         adam.step()
 
 

@@ -154,7 +154,7 @@ class MatchedFilterNetwork(nn.Module):
 
     These are odds against noise. Something loud may also be a glitch in one detector, a third hypothesis: it explains
     what that detector heard as well as a wave that it heard alone would, or a burst of any pitch, and leaves the
-    others' part to chance. The answer is the odds of a wave against both.
+    others' part to chance. The answer is the odds of a wave, seen or beneath a glitch, against both.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class MatchedFilterNetwork(nn.Module):
         Neurons in the hidden layer.
 
     >>> sum(p.numel() for p in MatchedFilterNetwork().parameters())
-    347
+    348
     """
 
     def __init__(self, templates=64, hidden=16):
@@ -178,6 +178,7 @@ class MatchedFilterNetwork(nn.Module):
         self.time_prior = nn.Parameter(torch.zeros(steps))
         self.prior = nn.Parameter(torch.tensor(-6.0 - math.log(templates * steps)))  # a signal is somewhere, or nowhere
         self.glitch_prior = nn.Parameter(torch.full((3,), -2.0))  # ln of how probable a glitch is, relative to a wave
+        self.beneath = nn.Parameter(torch.tensor(-2.0))  # ln odds that a wave lies unseen beneath a glitch
         nn.init.zeros_(self.evidence[-1].weight)  # so that it starts as a matched filter
         nn.init.zeros_(self.evidence[-1].bias)
 
@@ -209,8 +210,8 @@ class MatchedFilterNetwork(nn.Module):
 
     def against_both(self, wave, glitch):
         """The ln odds (n, 1) of a wave against noise and glitches, from those of `hypotheses`."""
-        others = torch.cat([torch.zeros_like(wave), glitch + self.glitch_prior], 1)
-        return wave - torch.logsumexp(others, 1, keepdim=True)
+        glitch = torch.logsumexp(glitch + self.glitch_prior, 1, keepdim=True)
+        return torch.logaddexp(wave, glitch + self.beneath) - torch.logaddexp(torch.zeros_like(glitch), glitch)
 
 
 def detection_loss(output, signal):
