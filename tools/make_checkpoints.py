@@ -232,6 +232,7 @@ def learn_glitches(network, n=4000, kinds=ALL):
     with torch.no_grad():
         parts = [network.hypotheses(whiten(part)) for part in samples.strain.split(64)]
     wave, glitch = (torch.cat(column) for column in zip(*parts, strict=True))
+    network.glitch_prior.data.fill_(-2)  # what is thought impossible, nobody learns
     adam = torch.optim.Adam([network.glitch_prior, network.beneath], lr=0.05)
     for _ in range(300):
         adam.zero_grad()

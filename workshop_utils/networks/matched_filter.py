@@ -13,6 +13,7 @@ from ..strain import HIGH, LOW, N_SAMPLES, SAMPLE_RATE, design_asd
 FILTER_RATE = 512  # Hz at which a matched filter answers: its output varies no faster than its band is wide
 REACH = (1, 6, 14)  # steps of 1/512 s within which H1, L1 and V1 see the same wave: light needs 10 and 27 ms to them
 SEARCH = (1.3, 2.0)  # s into a sample in which a merger is looked for
+UNHEARD = -1000.0  # ln of how probable a glitch is for a network that was not taught about any: impossible
 BURSTS, QUALITIES = np.geomspace(30, 400, 8), (3, 10)  # Hz; frequency over width
 
 
@@ -177,7 +178,7 @@ class MatchedFilterNetwork(nn.Module):
         self.template_prior = nn.Parameter(torch.zeros(templates))
         self.time_prior = nn.Parameter(torch.zeros(steps))
         self.prior = nn.Parameter(torch.tensor(-6.0 - math.log(templates * steps)))  # a signal is somewhere, or nowhere
-        self.glitch_prior = nn.Parameter(torch.full((3,), -2.0))  # ln of how probable a glitch is, relative to a wave
+        self.glitch_prior = nn.Parameter(torch.full((3,), UNHEARD))  # ln of how probable a glitch is, relative to a wave
         self.beneath = nn.Parameter(torch.tensor(-2.0))  # ln odds that a wave lies unseen beneath a glitch
         nn.init.zeros_(self.evidence[-1].weight)  # so that it starts as a matched filter
         nn.init.zeros_(self.evidence[-1].bias)
