@@ -178,7 +178,7 @@ class MatchedFilterNetwork(nn.Module):
         self.template_prior = nn.Parameter(torch.zeros(templates))
         self.time_prior = nn.Parameter(torch.zeros(steps))
         self.prior = nn.Parameter(torch.tensor(-6.0 - math.log(templates * steps)))  # a signal is somewhere, or nowhere
-        self.glitch_prior = nn.Parameter(torch.full((3,), UNHEARD))  # ln of how probable a glitch is, relative to a wave
+        self.glitch_prior = nn.Parameter(torch.full((3,), UNHEARD))  # ln of how probable one is, relative to a wave
         self.beneath = nn.Parameter(torch.tensor(-2.0))  # ln odds that a wave lies unseen beneath a glitch
         nn.init.zeros_(self.evidence[-1].weight)  # so that it starts as a matched filter
         nn.init.zeros_(self.evidence[-1].bias)
