@@ -150,6 +150,8 @@ def take_pictures(driver, name):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_and_shows_everything(lab, driver, path):
     driver.get(f"{lab}/lab/tree/{path.name}?reset")
+    wait(driver, "return document.querySelector('.jp-NotebookPanel .jp-Cell')")
+    driver.find_element(By.CSS_SELECTOR, ".jp-NotebookPanel .jp-Cell").click()  # without focus none is current
     wait(driver, "return !!window.jupyterapp?.shell.currentWidget?.content?.widgets?.length")
     wait(driver, f"{BOOK} return book.sessionContext.session?.kernel?.status === 'idle'")
     run_all(driver)
