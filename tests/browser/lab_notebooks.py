@@ -24,6 +24,7 @@ import matplotlib.image
 import pytest
 
 pytest.importorskip("selenium", reason="pip install selenium")
+from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -93,6 +94,12 @@ def wait(driver, script, seconds=120):
     WebDriverWait(driver, seconds, 1).until(lambda d: d.execute_script(script))
 
 
+def click(driver, place, seconds=120):
+    """Click on an element once it is there; JupyterLab may draw it anew just then."""
+    patient = WebDriverWait(driver, seconds, 1, ignored_exceptions=(WebDriverException,))
+    patient.until(lambda d: d.find_element(By.CSS_SELECTOR, place).click() or True)
+
+
 def run_all(driver, seconds=900):
     """Choose Run > Run All Cells, and wait until every code cell has run or one has failed."""
     menu = driver.find_elements(By.CSS_SELECTOR, ".lm-MenuBar-item")
@@ -150,8 +157,7 @@ def take_pictures(driver, name):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_and_shows_everything(lab, driver, path):
     driver.get(f"{lab}/lab/tree/{path.name}?reset")
-    wait(driver, "return document.querySelector('.jp-NotebookPanel .jp-Cell')")
-    driver.find_element(By.CSS_SELECTOR, ".jp-NotebookPanel .jp-Cell").click()  # without focus none is current
+    click(driver, ".jp-NotebookPanel .jp-Cell")  # without focus none is current
     wait(driver, "return !!window.jupyterapp?.shell.currentWidget?.content?.widgets?.length")
     wait(driver, f"{BOOK} return book.sessionContext.session?.kernel?.status === 'idle'")
     run_all(driver)
