@@ -13,20 +13,12 @@ import sys
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
-from make_checkpoints import learn_glitches
+from make_checkpoints import hypotheses, learn_glitches
 
 from workshop_utils.apply import waves_network
 from workshop_utils.scores import area_under_curve
 from workshop_utils.simulate import simulate_strain
 from workshop_utils.simulate.glitches import ALL, GLITCHES, add_glitches
-from workshop_utils.strain import whiten
-
-
-@torch.no_grad()
-def hypotheses(network, strain):
-    """As `MatchedFilterNetwork.hypotheses`, a few samples at a time."""
-    parts = [network.hypotheses(whiten(part)) for part in strain.split(64)]
-    return [torch.cat(column) for column in zip(*parts, strict=True)]
 
 
 def main(n=1000):

@@ -221,6 +221,13 @@ def waves_task(network):
     return batches, detection_loss, cross_entropy, card, trained_on
 
 
+@torch.no_grad()
+def hypotheses(network, strain):
+    """`network.hypotheses` of raw strain (n, 3, 4096), a few samples at a time, for what lies between is large."""
+    parts = [network.hypotheses(whiten(part)) for part in strain.split(64)]
+    return [torch.cat(column) for column in zip(*parts, strict=True)]
+
+
 def learn_glitches(network, n=4000, kinds=ALL):
     """Teach a detector that knows waves and noise how probable a glitch is: four numbers, all others as they are.
 
@@ -229,9 +236,7 @@ def learn_glitches(network, n=4000, kinds=ALL):
     """
     samples = simulate_strain(n, VALIDATION_SEED + 100, signals=0.4, off=0.2)
     add_glitches(samples.strain, torch.Generator().manual_seed(VALIDATION_SEED + 101), 1.0, kinds)
-    with torch.no_grad():
-        parts = [network.hypotheses(whiten(part)) for part in samples.strain.split(64)]
-    wave, glitch = (torch.cat(column) for column in zip(*parts, strict=True))
+    wave, glitch = hypotheses(network, samples.strain)
     network.glitch_prior.data.fill_(-2)  # what is thought impossible, nobody learns
     adam = torch.optim.Adam([network.glitch_prior, network.beneath], lr=0.05)
     for _ in range(300):

@@ -207,6 +207,8 @@ class MatchedFilterNetwork(nn.Module):
         return total[0][:, None], torch.stack(total[1:], 1)
 
     def forward(self, white: Strain) -> Outputs:
+        if (self.glitch_prior <= UNHEARD).all():  # impossible, so there is nothing to weigh
+            return torch.logsumexp(self.log_odds(white).flatten(1), 1, keepdim=True)
         return self.against_both(*self.hypotheses(white))
 
     def against_both(self, wave, glitch):
