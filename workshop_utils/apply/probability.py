@@ -2,6 +2,8 @@
 
 import torch
 
+PART = 500  # rows at a time, for what lies between is many times as large
+
 
 def summarise_probability(probability, z, limit=0.02, share=0.68):
     """Redshift, 68 % interval and confidence from P(z).
@@ -33,6 +35,8 @@ def summarise_probability(probability, z, limit=0.02, share=0.68):
     >>> summarise_probability(p, z)[0, [0, 3]].tolist()
     [1.0137..., 0.6000...]
     """
+    if len(probability) > PART:
+        return torch.cat([summarise_probability(part, z, limit, share) for part in probability.split(PART)])
     log_z = torch.log1p(z)
     step = float(log_z[1] - log_z[0])
     half = int(limit / step - 1e-4)
