@@ -15,6 +15,8 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 
 pytest_plugins = "chromium"
 NOTEBOOK = "02_spectra"
+# no colour on its way from light to dark when we look
+STILL = "document.head.insertAdjacentHTML('beforeend', '<style>*, ::before {transition: none !important}</style>')"
 SITE = ["index", "docs/glossary", f"notebooks/{NOTEBOOK}"]
 
 
@@ -30,7 +32,7 @@ def look(driver, path, mode):
     feature = {"name": "prefers-color-scheme", "value": mode}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
     driver.get(path.as_uri())
-    driver.execute_script("document.getAnimations().forEach(each => each.finish())")  # from light to dark
+    driver.execute_script(STILL)
 
 
 def barriers(driver):

@@ -13,6 +13,7 @@ from ..strain import HIGH, LOW, N_SAMPLES, SAMPLE_RATE, design_asd
 FILTER_RATE = 512  # Hz at which a matched filter answers: its output varies no faster than its band is wide
 REACH = (1, 6, 14)  # steps of 1/512 s within which H1, L1 and V1 see the same wave: light needs 10 and 27 ms to them
 SEARCH = (1.3, 2.0)  # s into a sample in which a merger is looked for
+NEARBY = (1.1, 2.0)  # and a burst: what began earlier still rings there
 UNHEARD = -1000.0  # ln of how probable a glitch is for a network that was not taught about any: impossible
 BURSTS, QUALITIES = np.geomspace(30, 400, 8), (3, 10)  # Hz; frequency over width
 
@@ -125,14 +126,14 @@ def coincident_snr(snr: SnrSeries, search=SEARCH) -> CoincidentSnr:
     return torch.stack(highest, -1)
 
 
-def filtered(white, templates):
+def filtered(white, templates, search=SEARCH):
     """`coincident_snr` of the `matched_filter`; on a CPU a few samples at a time, for what lies between is large.
 
     >>> filtered(torch.zeros(1, 3, 4096), whitened_templates(2)).shape
     torch.Size([1, 2, 179, 3])
     """
     parts = white.split(4 if white.device.type == "cpu" else 32)
-    return torch.cat([coincident_snr(matched_filter(part, templates)) for part in parts])
+    return torch.cat([coincident_snr(matched_filter(part, templates), search) for part in parts])
 
 
 def matched_filter_snr(white: Strain, n_templates=128, batch=32):
@@ -187,24 +188,28 @@ class MatchedFilterNetwork(nn.Module):
         """Logarithm of the odds of a merger, against noise, for every template and time."""
         with torch.no_grad():  # nothing to learn in there
             power = filtered(white, self.templates)
-        return self.of_power(power, self.template_prior)
+        return self.of_power(power) + self.frequent()
 
-    def of_power(self, power: CoincidentSnr, template_prior) -> TemplateScores:
-        """The same from the squared S/N of the three detectors and how frequent each template is (k,)."""
+    def of_power(self, power: CoincidentSnr) -> TemplateScores:
+        """The same from the squared S/N of the three detectors, where all templates and times are as frequent."""
         loudness = torch.cat([power.sqrt(), power.sum(-1, keepdim=True).sqrt()], -1)
-        learned = power @ self.weights + 5 * self.evidence(loudness / 5)[..., 0]
-        return learned + template_prior[:, None] + self.time_prior + self.prior
+        return power @ self.weights + 5 * self.evidence(loudness / 5)[..., 0] + self.prior
+
+    def frequent(self):
+        """How much more frequent each template and time is than others: logarithms (k, t)."""
+        return self.template_prior[:, None] + self.time_prior
 
     def hypotheses(self, white: Strain):
         """The ln odds, against noise, of a wave (n, 1), and of a glitch in each detector as probable as one (n, 3)."""
         with torch.no_grad():
-            power, bursts = filtered(white, self.templates), filtered(white, self.bursts)
-        wave = self.of_power(power, self.template_prior)
-        heard = torch.cat([power, bursts], 1)  # and now by each detector alone
-        prior = nn.functional.pad(self.template_prior, (0, len(self.bursts)))
-        alone = [self.of_power(heard * one, prior) for one in torch.eye(3, device=power.device)]
-        total = [torch.logsumexp(each.flatten(1), 1) for each in (wave, *alone)]
-        return total[0][:, None], torch.stack(total[1:], 1)
+            power, bursts = filtered(white, self.templates), filtered(white, self.bursts, NEARBY)
+        frequent = self.frequent()
+        wave = torch.logsumexp((self.of_power(power) + frequent).flatten(1), 1, keepdim=True)
+        glitch = []
+        for one in torch.eye(3, device=power.device):  # what this detector alone heard
+            odds = (self.of_power(power * one) + frequent, self.of_power(bursts * one))
+            glitch.append(torch.logsumexp(torch.cat([each.flatten(1) for each in odds], 1), 1))
+        return wave, torch.stack(glitch, 1)
 
     def forward(self, white: Strain) -> Outputs:
         if (self.glitch_prior <= UNHEARD).all():  # impossible, so there is nothing to weigh
