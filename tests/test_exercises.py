@@ -7,6 +7,7 @@ cell is compared, and a solution ends with an assertion. Here we look at what ru
 import ast
 import pathlib
 import re
+import symtable
 import sys
 from importlib.metadata import version
 
@@ -141,6 +142,19 @@ def test_verdict_gives_the_first_reason_that_applies(capsys):
     assert capsys.readouterr().out == "Not yet: this\n"
     assert verdict([(False, "no")], right="good")
     assert capsys.readouterr().out == "Right: good\n"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem[:2])
+def test_no_later_cell_changes_what_a_slider_draws(path):
+    """Who runs all cells and then moves a slider calls its function with the names as they are at the end."""
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    for i, source in enumerate(cells):
+        for name in re.findall(r"\bslide\((\w+), \w+=\(", source):
+            before = symtable.symtable("\n".join(cells[: i + 1]), path.name, "exec")
+            used = {used for part in before.get_children() if part.get_name() == name for used in part.get_globals()}
+            assert used, f"{name} is not defined before its slider"
+            changed = {each for later in cells[i + 1 :] for each in names_set(later)} & used
+            assert not changed, f"the slider of {name} needs {changed}"
 
 
 def test_sliders_draw_once_where_ipywidgets_is_missing(monkeypatch, capsys):
