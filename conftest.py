@@ -2,7 +2,7 @@
 
 import jaxtyping
 
-jaxtyping.install_import_hook("workshop_utils", "beartype.beartype")  # before anything imports the package
+jaxtyping.install_import_hook("workshop_utils", "checked.checked")  # before anything imports the package
 
 import pytest  # noqa: E402
 from run_course import MEMORY, peak_memory  # noqa: E402

@@ -1,9 +1,14 @@
 """How the check cells of the notebooks judge an answer: with a reason, and without ever stopping the notebook."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from .shapes import ArrayLike
 
-def attempt(function, *args):
+
+def attempt(function: Any, *args: Any):
     """What the learner's function returns; the exception, as a value, if it raises one.
 
     >>> attempt(lambda x: 1 / x, 0)
@@ -15,7 +20,7 @@ def attempt(function, *args):
         return error
 
 
-def is_close(answer, truth, tolerance=1e-6):
+def is_close(answer: Any, truth: Any, tolerance: ArrayLike = 1e-6):
     """Whether an answer has the shape of the truth and is within `tolerance` of it everywhere (False for no numbers).
 
     Parameters
@@ -38,7 +43,7 @@ def is_close(answer, truth, tolerance=1e-6):
         return False
 
 
-def verdict(mistakes, right):
+def verdict(mistakes: Sequence[tuple[bool, str]], right: str):
     """Print "Not yet" with the first message that applies, else "Right"; return which of the two.
 
     Parameters

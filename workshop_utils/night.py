@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,7 @@ def tonight():
     return Night(arrays["flux"].astype("f4"), arrays["ivar"].astype("f4"), arrays["level"], records)
 
 
-def cell(task, answer):
+def cell(task: str, answer: Any):
     """The cell of an answer: a word itself, or the number of a small step of ln(1 + z), time or ln(mass).
 
     >>> cell("class", "star"), cell("z", 1.0)
@@ -62,7 +62,7 @@ def cell(task, answer):
     return round({"z": math.log1p, "time": float, "chirp mass": math.log}[task](answer) / CELL[task])
 
 
-def cells(task, answer):
+def cells(task: str, answer: Any):
     """Cells of all answers that are right where this one is true.
 
     >>> len(cells("z", 1.0)), cells("time", "none")
@@ -75,12 +75,12 @@ def cells(task, answer):
     return list(range(middle - reach, middle + reach + 1))
 
 
-def seal(salt, task, number, cell):
+def seal(salt: str, task: str, number: int, cell: str):
     """Hash of an answer in a cell, for the spectrum or record of this number."""
     return hashlib.sha256(f"{salt} {task} {number} {cell}".encode()).hexdigest()[:24]
 
 
-def judge(spectra, records):
+def judge(spectra: dict, records: dict):
     """Judge the answers of a night: a point for what is right, one less for what is wrong, none for "I cannot tell".
 
     Parameters
@@ -142,7 +142,7 @@ def _checked(number, pair, tasks, n):
     return first, second
 
 
-def leaderboard(table, name):
+def leaderboard(table: pd.DataFrame, name: str):
     """One line to paste: name, points of spectra and strain, and how many answers were wrong.
 
     >>> leaderboard(judge({}, {}), "nobody").startswith("nobody: spectra 0 of ")

@@ -4,9 +4,12 @@ Everything here takes arrays on the course's grid and returns one number for eac
 measured. Compare percentiles of two populations, never single objects.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
+from .shapes import ArrayLike
 from .spectra import LIGHT_SPEED, LOGLAM, MAD_TO_SIGMA, WAVELENGTH
 
 SMOOTHING = 9  # pixels of the running mean, 620 km/s
@@ -23,14 +26,14 @@ STRENGTH_LINES = {
 }
 
 
-def smooth(flux, width=SMOOTHING):
+def smooth(flux: ArrayLike, width: int = SMOOTHING):
     """Running mean (n, 4618) over `width` pixels; the ends are repeated."""
     padded = np.pad(np.asarray(flux, np.float64), ((0, 0), (width // 2, width // 2)), mode="edge")
     total = np.cumsum(np.pad(padded, ((0, 0), (1, 0))), 1)
     return (total[:, width:] - total[:, :-width]) / width
 
 
-def line_strength(flux, ivar, z, line):
+def line_strength(flux: ArrayLike, ivar: ArrayLike, z: ArrayLike, line: str):
     """Height of an emission line: the highest of the smoothed flux near it over the continuum beside it.
 
     Parameters
@@ -67,7 +70,7 @@ def line_strength(flux, ivar, z, line):
     return strengths
 
 
-def line_strengths(flux, ivar, z):
+def line_strengths(flux: ArrayLike, ivar: ArrayLike, z: ArrayLike):
     """Table with a column for each of `STRENGTH_LINES` and a row for each spectrum (see `line_strength`).
 
     >>> line_strengths(np.ones((1, 4618)), np.ones((1, 4618)), [2.0]).columns.tolist()
@@ -76,7 +79,7 @@ def line_strengths(flux, ivar, z):
     return pd.DataFrame({line: line_strength(flux, ivar, z, line) for line in STRENGTH_LINES})
 
 
-def percentiles(table, levels=(16, 50, 84)):
+def percentiles(table: pd.DataFrame, levels: ArrayLike = (16, 50, 84)):
     """Percentiles of each column of a table, NaN left out: a row per column, and n.
 
     >>> float(percentiles(pd.DataFrame({'Lya': [1.0, 2.0, 3.0]})).loc['Lya', 50])
@@ -86,7 +89,12 @@ def percentiles(table, levels=(16, 50, 84)):
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(levels)).assign(n=table.notna().sum())
 
 
-def continuum_slope(flux, ivar, z, windows=((1690, 1740), (2200, 2230), (3010, 3030), (4200, 4230), (5100, 5250))):
+def continuum_slope(
+    flux: ArrayLike,
+    ivar: ArrayLike,
+    z: ArrayLike,
+    windows: Sequence = ((1690, 1740), (2200, 2230), (3010, 3030), (4200, 4230), (5100, 5250)),
+):
     """Slope (n,) of ln(flux) against ln(wavelength) through rest-frame windows (A) with little line emission."""
     rest = WAVELENGTH / (1 + np.asarray(z, float)[:, None])
     points = []
@@ -102,7 +110,7 @@ def continuum_slope(flux, ivar, z, windows=((1690, 1740), (2200, 2230), (3010, 3
     return slopes
 
 
-def noise_profile(flux, ivar, edges=(3700, 4500, 5500, 6500, 7500, 8500, 9100)):
+def noise_profile(flux: ArrayLike, ivar: ArrayLike, edges: ArrayLike = (3700, 4500, 5500, 6500, 7500, 8500, 9100)):
     """Median signal-to-noise ratio (n, band) per pixel in bands of wavelength (A), relative to that of all pixels."""
     flux, ivar = np.asarray(flux), np.asarray(ivar)
     sn = np.where(ivar > 0, np.abs(flux) * np.sqrt(ivar), np.nan)
@@ -110,7 +118,9 @@ def noise_profile(flux, ivar, edges=(3700, 4500, 5500, 6500, 7500, 8500, 9100)):
     return np.stack([np.nanmedian(band, 1) for band in bands], 1) / np.nanmedian(sn, 1)[:, None]
 
 
-def noise_autocorrelation(flux, ivar, lags=(1, 2, 3), between=(3.80, 3.88)):
+def noise_autocorrelation(
+    flux: ArrayLike, ivar: ArrayLike, lags: ArrayLike = (1, 2, 3), between: tuple[float, float] = (3.80, 3.88)
+):
     """Autocorrelation (n, lag) of what is left after a running mean of 51 pixels, in units of the noise."""
     part = slice(*np.searchsorted(LOGLAM, between))
     residual = (np.asarray(flux) - smooth(flux, 51)) * np.sqrt(np.asarray(ivar))
@@ -121,7 +131,7 @@ def noise_autocorrelation(flux, ivar, lags=(1, 2, 3), between=(3.80, 3.88)):
     return np.stack([(residual[:, k:] * residual[:, :-k]).mean(1) / variance for k in lags], 1)
 
 
-def trough_depth(flux, ivar, z, velocities=(3000, 12000)):
+def trough_depth(flux: ArrayLike, ivar: ArrayLike, z: ArrayLike, velocities: ArrayLike = (3000, 12000)):
     """Deepest absorption (n,) blueward of C IV, as a share of the continuum: flux smoothed over 2,000 km/s.
 
     The continuum is a straight line between 1,445 and 1,700 A in the rest frame.
@@ -139,7 +149,9 @@ def trough_depth(flux, ivar, z, velocities=(3000, 12000)):
     return out
 
 
-def sky_residuals(flux, ivar, edges=(3850, 5000, 6100, 7300, 8300, 9150), bin_pixels=64):
+def sky_residuals(
+    flux: ArrayLike, ivar: ArrayLike, edges: ArrayLike = (3850, 5000, 6100, 7300, 8300, 9150), bin_pixels: int = 64
+):
     """What is left in empty fibres, in units of the stated noise: a table with a row for each spectrum.
 
     Columns: `level` (median) and `scatter` (robust standard deviation) of all pixels; `step` between the medians on

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .shapes import ArrayLike
 from .sources import write_text
 from .spectra import LIGHT_SPEED
 
@@ -22,7 +23,7 @@ LINES = {
 }  # vacuum, A
 
 
-def velocity_error(z_found, z_true):
+def velocity_error(z_found: ArrayLike, z_true: ArrayLike):
     """Redshift error as a velocity, c (z_found - z_true) / (1 + z_true), km/s (Rastegarnia et al. 2022).
 
     >>> round(float(velocity_error(2.02, 2.0)))
@@ -32,7 +33,7 @@ def velocity_error(z_found, z_true):
     return LIGHT_SPEED * (z_found - z_true) / (1 + z_true)
 
 
-def binomial_error(share, n):
+def binomial_error(share: ArrayLike, n: ArrayLike):
     """Standard error of a share measured on n objects; at 0 and 1 that of half an object, not 0.
 
     >>> round(float(binomial_error(0.9, 100)), 3)
@@ -42,7 +43,7 @@ def binomial_error(share, n):
     return np.sqrt(share * (1 - share) / np.maximum(n, 1))
 
 
-def share_within(velocity, limit=6000.0):
+def share_within(velocity: ArrayLike, limit: float = 6000.0):
     """Share of velocity errors smaller than `limit` (km/s), and its binomial error. NaN counts as wrong.
 
     >>> [round(float(x), 2) for x in share_within([100.0, -200.0, 9000.0, float('nan')])]
@@ -53,7 +54,7 @@ def share_within(velocity, limit=6000.0):
     return share, float(binomial_error(share, right.size))
 
 
-def redshift_scores(z_found, z_true):
+def redshift_scores(z_found: ArrayLike, z_true: ArrayLike):
     """The scores of the course, as a dict: accuracy_6000, accuracy_12000 (shares), median_dv, bias (km/s), n.
 
     >>> redshift_scores([2.0, 1.5], [2.01, 1.0])['accuracy_6000']
@@ -72,7 +73,7 @@ def redshift_scores(z_found, z_true):
     }
 
 
-def object_scores(p, z_found, interval, kind, z_true):
+def object_scores(p: ArrayLike, z_found: ArrayLike, interval: ArrayLike, kind: ArrayLike, z_true: ArrayLike):
     """Scores of class and redshift together.
 
     Parameters
@@ -106,7 +107,7 @@ def object_scores(p, z_found, interval, kind, z_true):
     return {"accuracy": float(right.mean()), **each, "coverage": coverage, "n": len(kind)}
 
 
-def accuracy_by(values, velocity, edges, limit=6000.0):
+def accuracy_by(values: ArrayLike, velocity: ArrayLike, edges: ArrayLike, limit: float = 6000.0):
     """Share within `limit` in bins of another quantity (S/N, redshift).
 
     Returns
@@ -126,7 +127,7 @@ def accuracy_by(values, velocity, edges, limit=6000.0):
     return pd.DataFrame(rows, columns=["low", "high", "n", "share", "error"])
 
 
-def confused_lines(z_found, z_true, tolerance=0.02):
+def confused_lines(z_found: ArrayLike, z_true: ArrayLike, tolerance: float = 0.02):
     """Name the pair of lines that explains each wrong redshift: one line taken for another.
 
     Line a at z_true is seen where line b would be at z_found if lambda_a (1 + z_true) = lambda_b (1 + z_found).
@@ -149,7 +150,7 @@ def confused_lines(z_found, z_true, tolerance=0.02):
     return answers
 
 
-def interval_coverage(z_low, z_high, z_true):
+def interval_coverage(z_low: ArrayLike, z_high: ArrayLike, z_true: ArrayLike):
     """Share of true redshifts inside their intervals, and its binomial error: 0.68 for honest 68 % intervals.
 
     >>> round(float(interval_coverage([1.0, 1.0], [2.0, 2.0], [1.5, 2.5])[0]), 2)
@@ -160,7 +161,7 @@ def interval_coverage(z_low, z_high, z_true):
     return float(inside.mean()), float(binomial_error(inside.mean(), inside.size))
 
 
-def purity_completeness(p, truth, threshold=0.5):
+def purity_completeness(p: ArrayLike, truth: ArrayLike, threshold: float = 0.5):
     """Purity and completeness of the sample with p above a threshold.
 
     Parameters
@@ -185,7 +186,7 @@ def purity_completeness(p, truth, threshold=0.5):
     return tuple(float(found / n) if n else float("nan") for n in (chosen.sum(), truth.sum()))
 
 
-def roc_curve(p, truth):
+def roc_curve(p: ArrayLike, truth: ArrayLike):
     """Receiver operating characteristic: what a lower threshold gains and what it costs.
 
     Returns
@@ -205,7 +206,7 @@ def roc_curve(p, truth):
     return false, true, np.append(np.inf, p[order][last])
 
 
-def area_under_curve(p, truth):
+def area_under_curve(p: ArrayLike, truth: ArrayLike):
     """Area under the ROC curve: how often an object of the class has a higher `p` than one that is not of it.
 
     >>> area_under_curve([0.9, 0.4, 0.6, 0.1], [True, True, False, False])
@@ -215,7 +216,7 @@ def area_under_curve(p, truth):
     return float(np.sum(np.diff(false) * (true[1:] + true[:-1]) / 2))
 
 
-def auc_with_error(p, truth):
+def auc_with_error(p: ArrayLike, truth: ArrayLike):
     """Area under the ROC curve and its standard error (DeLong et al. 1988, 10.2307/2531595).
 
     >>> auc_with_error([0.9, 0.4, 0.6, 0.1], [True, True, False, False])[0]
@@ -225,7 +226,7 @@ def auc_with_error(p, truth):
     return 0.5 + difference, error  # answering 0 to everything has the area 0.5
 
 
-def auc_difference(p, other, truth):
+def auc_difference(p: ArrayLike, other: ArrayLike, truth: ArrayLike):
     """By how much one area under the ROC curve exceeds another, on the same objects, and the error of that.
 
     Two methods that see the same objects find the same ones hard, so their difference is surer than either area.
@@ -262,7 +263,7 @@ def _placements(p, truth):
     return found, 1 - passed
 
 
-def calibration_table(p, truth, bins=10):
+def calibration_table(p: ArrayLike, truth: ArrayLike, bins: int = 10):
     """What a probability promises and what came true, in bins of equal width.
 
     Returns
@@ -280,7 +281,7 @@ def calibration_table(p, truth, bins=10):
     return table.assign(error=binomial_error(table.share, table.n))
 
 
-def expected_calibration_error(p, truth, bins=10):
+def expected_calibration_error(p: ArrayLike, truth: ArrayLike, bins: int = 10):
     """Mean distance between promise and outcome over the bins of `calibration_table`, weighted by their objects.
 
     Guo et al. (2017), Eq. 3, for the probability of one class.
@@ -292,7 +293,7 @@ def expected_calibration_error(p, truth, bins=10):
     return float(np.average(np.abs(table.confidence - table.share), weights=table.n))
 
 
-def temper(log_p, temperature):
+def temper(log_p: ArrayLike, temperature: float):
     """Probabilities (n, class) from their logarithms divided by a temperature: above 1 they become less sure.
 
     >>> temper([[-0.1, -2.35]], 2.0).round(2).tolist()
@@ -303,7 +304,7 @@ def temper(log_p, temperature):
     return scaled / scaled.sum(1, keepdims=True)
 
 
-def fit_temperature(log_p, label):
+def fit_temperature(log_p: ArrayLike, label: ArrayLike):
     """Temperature at which the probabilities fit the labels best (Guo et al. 2017): the least cross entropy.
 
     Parameters
@@ -329,7 +330,7 @@ def fit_temperature(log_p, label):
     return float(np.exp((low + high) / 2))
 
 
-def class_scores(p, truth):
+def class_scores(p: ArrayLike, truth: ArrayLike):
     """The scores of a classifier, as a dict, from probabilities (n,) of a class and the truth (n,).
 
     accuracy (with its error), balanced_accuracy (mean over the two classes), auc, purity, completeness,
@@ -353,7 +354,7 @@ def class_scores(p, truth):
     }
 
 
-def record_results(section, values):
+def record_results(section: str, values: dict):
     """Merge one section into the JSON file named by WORKSHOP_RESULTS (`make course` sets it); else do nothing.
 
     Parameters

@@ -1,12 +1,23 @@
-"""Shapes of the course's tensors, by name; the tests check them at every call (jaxtyping, beartype).
+"""Types of what the course's functions take, tensors by their shapes; the tests check them at every call.
+
+(By jaxtyping and beartype.)
 
 >>> import torch
 >>> isinstance(torch.zeros(2, 3, 4096), Strain), isinstance(torch.zeros(3, 4096), Strain)
 (True, False)
 """
 
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
+
+ArrayLike = np.ndarray | np.generic | Tensor | pd.Series | Sequence | float  # what numpy makes an array of
+Seed = int | torch.Generator  # a generator goes on from where it is
+Device = str | torch.device
 
 Number = Float[Tensor, ""]
 PerObject = Float[Tensor, " batch"]  # one number for each, such as its redshift

@@ -1,7 +1,9 @@
 """Sliders where ipywidgets is installed; where it is not, the same figure once."""
 
+from collections.abc import Callable
 
-def slide(function, **sliders):
+
+def slide(function: Callable, **sliders: tuple[float, float, float, float]):
     """Call a function again whenever one of its sliders is moved and released.
 
     Parameters

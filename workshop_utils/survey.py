@@ -11,8 +11,10 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ from jaxtyping import Float16
 from torch import Tensor
 from tqdm import tqdm
 
+from .shapes import ArrayLike
 from .sources import disk_errors_named, write_text
 from .spectra import N_PIXELS, kaggle_blocks, kaggle_labels, standardise
 from .strain import DETECTORS, N_SAMPLES, g2net_blocks, g2net_labels, whiten
@@ -41,7 +44,7 @@ class Survey(NamedTuple):
     card: dict
 
 
-def prepare_spectra(path, folder, classes=(3, 30), z_conf=3):
+def prepare_spectra(path: str | PathLike, folder: str | PathLike, classes: Sequence[int] = (3, 30), z_conf: int = 3):
     """Standardise the spectra of a Kaggle file that experts were sure of, and keep them as a survey.
 
     Parameters
@@ -72,7 +75,7 @@ def prepare_spectra(path, folder, classes=(3, 30), z_conf=3):
     return prepare(folder, blocks, labels, (1, N_PIXELS), Path(path))
 
 
-def prepare_strain(source, folder, partial=False):
+def prepare_strain(source: str | PathLike, folder: str | PathLike, partial: bool = False):
     """Whiten the labelled samples of the g2net competition and keep them as a survey.
 
     Parameters
@@ -103,7 +106,9 @@ def prepare_strain(source, folder, partial=False):
     return prepare(folder, blocks, labels[["id", "target"]], (len(DETECTORS), N_SAMPLES), Path(source))
 
 
-def prepare(folder, blocks, labels, shape, source):
+def prepare(
+    folder: str | PathLike, blocks: Callable, labels: pd.DataFrame, shape: Sequence[int], source: str | PathLike
+):
     """Write a survey block by block, so that it need not fit into memory; after a kill it goes on where it stopped.
 
     All is written into `folder`.part, which is renamed at the end: a folder of the right name is whole.
@@ -170,7 +175,7 @@ def prepare(folder, blocks, labels, shape, source):
     return open_survey(folder)
 
 
-def append(file, half):
+def append(file: Any, half: Any):
     """Write a block, or say that the disk is full."""
     try:
         file.write(half)
@@ -181,7 +186,7 @@ def append(file, half):
         ) from None
 
 
-def to_half(values):
+def to_half(values: ArrayLike):
     """Values (n, ...) as float16, and the rows that hold what is no number, or one too large; these become zeros."""
     largest = values.abs().flatten(1).amax(1)
     unusable = ~(largest <= torch.finfo(torch.float16).max)  # also where it is nan
@@ -190,7 +195,7 @@ def to_half(values):
     return half.numpy(), np.flatnonzero(unusable)
 
 
-def take_up(part, made_from, table):
+def take_up(part: str | PathLike, made_from: dict, table: Any):
     """Card of what an earlier run left in the folder `part`, with the blocks that are sound; else of a new folder."""
     try:
         card = read_card(part)
@@ -220,7 +225,7 @@ def take_up(part, made_from, table):
     return card
 
 
-def open_survey(folder, check=False):
+def open_survey(folder: str | PathLike, check: bool = False):
     """Open a prepared survey.
 
     Parameters
@@ -262,7 +267,7 @@ def open_survey(folder, check=False):
     return Survey(torch.from_numpy(values), labels, card)
 
 
-def damaged_blocks(folder, card):
+def damaged_blocks(folder: str | PathLike, card: Mapping):
     """Numbers of the blocks of `values.npy` that differ from the checksums on the card."""
     bad = []
     with (folder / "values.npy").open("rb") as file:
@@ -274,17 +279,17 @@ def damaged_blocks(folder, card):
     return bad
 
 
-def row_bytes(shape):
+def row_bytes(shape: Sequence[int]):
     """Bytes of one row of float16 values."""
     return 2 * int(np.prod(shape))
 
 
-def first_row(folder):
+def first_row(folder: str | PathLike):
     """Byte at which the first row of `values.npy` begins."""
     return np.load(folder / "values.npy", mmap_mode="r").offset
 
 
-def read_card(folder):
+def read_card(folder: str | PathLike):
     """Read the card of a survey."""
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
@@ -293,6 +298,6 @@ def read_card(folder):
         raise SurveyError(f"{folder}: no prepared survey (no card.json that can be read); prepare it first.") from None
 
 
-def write_card(folder, card):
+def write_card(folder: str | PathLike, card: Mapping):
     """Write the card, so that nobody ever reads half of it."""
     write_text(folder / "card.json", json.dumps(card))

@@ -1,6 +1,7 @@
 """Search records of any length for mergers of black holes: when, how loud, how heavy."""
 
 import functools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from ..networks.matched_filter import FILTER_RATE, SEARCH, filtered, whitened_templates
+from ..shapes import ArrayLike
 from ..strain import DETECTORS, N_SAMPLES, SAMPLE_RATE, StrainError, chirp_mass, measure_asd, waveform_bank, whiten
 from ..strain.records import read_record
 from ..training import predict
@@ -23,7 +25,7 @@ LEAST = 8  # s of good data in a stretch without which its noise cannot be measu
 COLUMNS = ["gps", "log_odds", "snr_h1", "snr_l1", "snr_v1", "chirp_mass", "chirp_mass_low", "chirp_mass_high"]
 
 
-def find_mergers(files, threshold=THRESHOLD):
+def find_mergers(files: Any, threshold: float = THRESHOLD):
     """Find mergers of black holes in records of strain, and weigh them.
 
     Parameters
@@ -167,7 +169,7 @@ def weigh(white):
     return {"gps": time, **found, "chirp_mass": middle, "chirp_mass_low": low, "chirp_mass_high": high}
 
 
-def blurred_quantiles(values, p, spacing, levels):
+def blurred_quantiles(values: ArrayLike, p: ArrayLike, spacing: float, levels: ArrayLike):
     """Quantiles of values (k,) with probabilities p (k,), each blurred by a Gaussian of `spacing`.
 
     >>> blurred_quantiles(np.array([0.0, 1.0]), np.array([1.0, 0.0]), 0.1, (0.05, 0.5)).round(2).tolist()

@@ -1,11 +1,14 @@
 """A redshift, an interval and a confidence from a probability of each redshift."""
 
 import torch
+from torch import Tensor
+
+from ..shapes import ArrayLike
 
 PART = 500  # rows at a time, for what lies between is many times as large
 
 
-def summarise_probability(probability, z, limit=0.02, share=0.68):
+def summarise_probability(probability: Tensor, z: Tensor, limit: float = 0.02, share: float = 0.68):
     """Redshift, 68 % interval and confidence from P(z).
 
     The redshift is the one that is right within `limit` with the highest probability: of all windows so wide, we take
@@ -54,7 +57,7 @@ def summarise_probability(probability, z, limit=0.02, share=0.68):
     return torch.cat([torch.expm1(edges), confidence[:, None]], 1)
 
 
-def fit_interval(probability, z, z_true, wanted=0.68):
+def fit_interval(probability: Tensor, z: Tensor, z_true: Tensor, wanted: float = 0.68):
     """Share of P(z) whose shortest interval holds the true redshift in a share `wanted` of a validation set.
 
     It is `wanted` itself where P(z) is honest at every level. One temperature rarely makes it so: rare blunders ask for
@@ -88,7 +91,7 @@ def fit_interval(probability, z, z_true, wanted=0.68):
     return share
 
 
-def shortest_interval(probability, share=0.68):
+def shortest_interval(probability: ArrayLike, share: float = 0.68):
     """Ends (n,), in bins, of the shortest run of bins that holds `share` of the probability (n, bin).
 
     A bin's probability is spread evenly over its width, so that the ends fall between bin centres and a narrow peak
@@ -103,7 +106,7 @@ def shortest_interval(probability, share=0.68):
     return start.gather(1, best)[:, 0] - 0.5, stop.gather(1, best)[:, 0] - 0.5
 
 
-def quantile(cumulative, levels):
+def quantile(cumulative: Tensor, levels: ArrayLike):
     """Positions (n, level), in bins, at which the cumulative distribution (n, bin + 1) reaches the levels."""
     upper = torch.searchsorted(cumulative, levels).clamp(1, cumulative.shape[1] - 1)
     low, high = cumulative.gather(1, upper - 1), cumulative.gather(1, upper)

@@ -2,10 +2,13 @@
 
 import functools
 import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from ..networks import OBJECTS, OUTPUT_BINS, OUTPUT_CLASS, ShiftNetwork, classifier, object_cnn
@@ -28,7 +31,7 @@ NO_REDSHIFT = {
 }
 
 
-def identify_spectra(files, air=None):
+def identify_spectra(files: Any, air: bool | None = None):
     """Tell quasars, galaxies, stars and empty fibres from each other, and measure the redshifts of the first two.
 
     Parameters
@@ -72,7 +75,7 @@ def identify_spectra(files, air=None):
     return table
 
 
-def measure_redshift(files, air=None):
+def measure_redshift(files: Any, air: bool | None = None):
     """Measure the redshifts of quasars and galaxies: five of the columns of `identify_spectra`, which see.
 
     >>> from workshop_utils.sources import real_spectra
@@ -82,7 +85,7 @@ def measure_redshift(files, air=None):
     return identify_spectra(files, air)[[*Z_COLUMNS, "problem"]]
 
 
-def classify_spectra(files, air=None):
+def classify_spectra(files: Any, air: bool | None = None):
     """Tell quasars, galaxies, stars and empty fibres apart: five of the columns of `identify_spectra`, which see.
 
     >>> from workshop_utils.sources import real_spectra
@@ -92,7 +95,7 @@ def classify_spectra(files, air=None):
     return identify_spectra(files, air)[[*P_COLUMNS, "problem"]]
 
 
-def summarise_objects(probability, shares=(0.68, 0.68)):
+def summarise_objects(probability: Tensor, shares: Sequence[float] = (0.68, 0.68)):
     """Probability of each class, redshift, its interval and a confidence, from P(class, z).
 
     Parameters
@@ -126,7 +129,7 @@ def summarise_objects(probability, shares=(0.68, 0.68)):
     return torch.cat([classes, summary], 1)
 
 
-def tabulate(files, answer, columns, air=None):
+def tabulate(files: Any, answer: Callable, columns: Sequence[str], air: bool | None = None):
     """Ask a network about files: a table with `columns` and problem, NaN in the rows of files that cannot be used.
 
     `answer` takes standardised spectra (n, 1, 4618) and returns numbers (n, column). Spectra are read and answered
@@ -206,7 +209,7 @@ def check_coverage(name, ivar):
         )
 
 
-def read_files(files):
+def read_files(files: Any):
     """Read spectra; a file that cannot be used does not stop the others.
 
     Returns

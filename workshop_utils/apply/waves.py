@@ -1,9 +1,11 @@
 """Gravitational waves in an astronomer's own strain, with the network that ships with the course."""
 
 import functools
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..networks import MatchedFilterNetwork
 from ..sources import shipped
@@ -28,7 +30,7 @@ DESIGN_ALPHA, MEASURED_ALPHA = 0.1, 0.2  # tapers, see `strain.tukey`
 SUREST = 30.0  # ln odds that no answer exceeds: what the noise does once in 1e13 samples nobody has seen
 
 
-def detect_waves(strain, asd=None):
+def detect_waves(strain: Any, asd: Tensor | None = None):
     """Find gravitational waves of merging black holes.
 
     Parameters
@@ -62,7 +64,7 @@ def detect_waves(strain, asd=None):
     return torch.sigmoid(SUREST * torch.tanh(log_odds / SUREST)).numpy()
 
 
-def noise_of(strain, tolerance=0.25):
+def noise_of(strain: Tensor | np.ndarray, tolerance: float = 0.25):
     """Noise of the detectors: the design's where it fits the samples (n, 3, 4096), else measured.
 
     It fits where the ratio of measured to designed asd, in each of eight parts of the band from 20 to 500 Hz (in all of

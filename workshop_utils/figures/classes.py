@@ -1,8 +1,11 @@
 """Figures of notebook 04: galaxies beside quasars, and how well they are told apart."""
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ..shapes import ArrayLike
 from ..spectra import WAVELENGTH
 from .style import (
     BLACK,
@@ -24,7 +27,7 @@ GALAXY_ABSORPTION = {"H K": 3952.0, "G": 4305.61, "Mg b": 5176.7, "Na D": 5895.6
 
 
 @with_alt_text
-def plot_galaxies(flux, z, titles, pixels=9):
+def plot_galaxies(flux: ArrayLike, z: ArrayLike, titles: Sequence[str], pixels: int = 9):
     """Draw galaxy spectra one below the other: emission lines marked above (orange), absorption lines below (blue).
 
     Parameters
@@ -56,7 +59,7 @@ def _mark_galaxy_lines(ax, z):
 
 
 @with_alt_text
-def plot_stacks(rest_wavelength, stacks, ylim=(0, 2)):
+def plot_stacks(rest_wavelength: ArrayLike, stacks: Mapping, ylim: Sequence[float] = (0, 2)):
     """Draw median spectra in the rest frame, with the band that holds 68 % of the objects.
 
     Parameters
@@ -79,7 +82,7 @@ def plot_stacks(rest_wavelength, stacks, ylim=(0, 2)):
 
 
 @with_alt_text
-def plot_confusion(tables, names=("quasar", "galaxy")):
+def plot_confusion(tables: Mapping, names: Sequence[str] = ("quasar", "galaxy")):
     """Draw confusion matrices: the shares of each true class that get each answer, and the counts.
 
     Parameters
@@ -106,7 +109,7 @@ def plot_confusion(tables, names=("quasar", "galaxy")):
 
 
 @with_alt_text
-def plot_roc(curves):
+def plot_roc(curves: Mapping):
     """Draw ROC curves, and their upper left corner enlarged.
 
     Parameters
@@ -127,7 +130,7 @@ def plot_roc(curves):
 
 
 @with_alt_text
-def plot_thresholds(threshold, curves):
+def plot_thresholds(threshold: ArrayLike, curves: Mapping):
     """Draw purity and completeness of a sample against the threshold that p must exceed.
 
     Parameters
@@ -145,7 +148,7 @@ def plot_thresholds(threshold, curves):
 
 
 @with_alt_text
-def plot_occlusion(flux, z, effect, titles, is_quasar):
+def plot_occlusion(flux: ArrayLike, z: ArrayLike, effect: ArrayLike, titles: Sequence[str], is_quasar: ArrayLike):
     """Draw spectra and, below each, how much hiding a piece of it changes the answer.
 
     Parameters

@@ -1,9 +1,12 @@
 """Figures of notebook 01: neurons, loss surfaces, a first network."""
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ..shapes import ArrayLike
 from .style import (
     BLACK,
     BLUE,
@@ -22,7 +25,7 @@ from .style import (
 
 
 @with_alt_text
-def plot_activations(x, curves):
+def plot_activations(x: ArrayLike, curves: Mapping):
     """Draw what a neuron answers for each activation.
 
     Parameters
@@ -42,7 +45,7 @@ def plot_activations(x, curves):
 
 
 @with_alt_text
-def plot_lines(x, y, lines, xlabel, ylabel, invert=False):
+def plot_lines(x: ArrayLike, y: ArrayLike, lines: Mapping, xlabel: str, ylabel: str, invert: bool = False):
     """Draw measurements and curves that try to go through them.
 
     Parameters
@@ -68,7 +71,7 @@ def plot_lines(x, y, lines, xlabel, ylabel, invert=False):
 
 
 @with_alt_text
-def plot_losses(curves, xlabel="step", ylabel="loss", log=True):
+def plot_losses(curves: Mapping, xlabel: str = "step", ylabel: str = "loss", log: bool = True):
     """Draw loss against training step, a line for each of the ``curves`` (label to values)."""
     figure, ax = plt.subplots(figsize=(9.0, 4.4))
     for (label, losses), colour, dash in zip(curves.items(), CYCLE, DASHES, strict=False):
@@ -82,7 +85,16 @@ def plot_losses(curves, xlabel="step", ylabel="loss", log=True):
 
 
 @with_alt_text
-def plot_descents(w, b, loss, paths, labels=("weight w", "offset b"), best=None, unit="", log=True):
+def plot_descents(
+    w: ArrayLike,
+    b: ArrayLike,
+    loss: ArrayLike,
+    paths: Mapping,
+    labels: Sequence[str] = ("weight w", "offset b"),
+    best: Sequence[float] | None = None,
+    unit: str = "",
+    log: bool = True,
+):
     """Draw a loss surface as a map, once for each path that goes down it.
 
     Parameters
@@ -140,7 +152,15 @@ def _add_loss_bar(figure, colours, axes, loss, unit, log):
 
 
 @with_alt_text
-def plot_surface(w, b, loss, path, path_loss, labels=("weight w", "offset b"), unit=""):
+def plot_surface(
+    w: ArrayLike,
+    b: ArrayLike,
+    loss: ArrayLike,
+    path: ArrayLike,
+    path_loss: ArrayLike,
+    labels: Sequence[str] = ("weight w", "offset b"),
+    unit: str = "",
+):
     """Draw a loss surface in 3-D and as a map, with one path on both (as Fig. 2 of the paper).
 
     Parameters
@@ -172,7 +192,17 @@ def plot_surface(w, b, loss, path, path_loss, labels=("weight w", "offset b"), u
 
 
 @with_alt_text
-def plot_descent_and_fit(w, b, loss, path, data, curve, labels, data_labels, title=""):
+def plot_descent_and_fit(
+    w: ArrayLike,
+    b: ArrayLike,
+    loss: ArrayLike,
+    path: ArrayLike,
+    data: Sequence,
+    curve: ArrayLike,
+    labels: Sequence[str],
+    data_labels: Sequence[str],
+    title: str = "",
+):
     """Draw the path on the map and, beside it, the curve that its last point draws through the data.
 
     Parameters
@@ -201,7 +231,7 @@ def plot_descent_and_fit(w, b, loss, path, data, curve, labels, data_labels, tit
 
 
 @with_alt_text
-def plot_network(sizes, names=()):
+def plot_network(sizes: Sequence[int], names: Sequence[str] = ()):
     """Draw a fully connected network and the parameters of each step (as Fig. 1 of the paper).
 
     Parameters
@@ -232,7 +262,13 @@ def plot_network(sizes, names=()):
 
 
 @with_alt_text
-def plot_colours(colours, is_quasar, track=None, locus=None, marks=None):
+def plot_colours(
+    colours: ArrayLike,
+    is_quasar: ArrayLike,
+    track: ArrayLike | None = None,
+    locus: ArrayLike | None = None,
+    marks: Mapping | None = None,
+):
     """Draw stars and quasars in a two-colour diagram.
 
     Parameters
@@ -270,7 +306,7 @@ def _scatter_classes(ax, colours, is_quasar, size=14):
 
 
 @with_alt_text
-def plot_boundaries(panels, colours, is_quasar, limits):
+def plot_boundaries(panels: Mapping, colours: ArrayLike, is_quasar: ArrayLike, limits: Sequence[float]):
     """Draw where a network says quasar, once for each stage of its training.
 
     Parameters

@@ -1,10 +1,14 @@
 """Figures of notebook 06: templates, a probability for every redshift, and whether it can be trusted."""
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from ..scores import LINES
+from ..shapes import ArrayLike
 from ..spectra import LIGHT_SPEED, LOGLAM
 from .style import (
     BLACK,
@@ -23,7 +27,7 @@ from .style import (
 
 
 @with_alt_text
-def plot_moved(one, other, shift, labels, bin_width=4e-4):
+def plot_moved(one: ArrayLike, other: ArrayLike, shift: int, labels: Sequence[str], bin_width: float = 4e-4):
     """Draw two spectra as they are, and again with the second moved onto the first.
 
     Parameters
@@ -50,7 +54,7 @@ def plot_moved(one, other, shift, labels, bin_width=4e-4):
 
 
 @with_alt_text
-def plot_curves(x, curves, xlabel, marks=None):
+def plot_curves(x: ArrayLike, curves: Mapping, xlabel: str, marks: Mapping | None = None):
     """Draw curves one below the other, with the same places marked in all.
 
     Parameters
@@ -84,7 +88,12 @@ def _mark_above(ax, marks):
 
 
 @with_alt_text
-def plot_templates(wavelength, templates, titles=None, limits=(900, 8000)):
+def plot_templates(
+    wavelength: ArrayLike,
+    templates: ArrayLike,
+    titles: Sequence[str] | None = None,
+    limits: Sequence[float] = (900, 8000),
+):
     """Draw templates against rest wavelength, with the names of the lines.
 
     Parameters
@@ -121,7 +130,9 @@ def plot_templates(wavelength, templates, titles=None, limits=(900, 8000)):
 
 
 @with_alt_text
-def plot_stages(binned, features, z, scores, probability, z_true):
+def plot_stages(
+    binned: ArrayLike, features: ArrayLike, z: ArrayLike, scores: ArrayLike, probability: ArrayLike, z_true: float
+):
     """Draw what the shift network computes on the way from a spectrum to the probability of each redshift.
 
     Parameters
@@ -158,7 +169,15 @@ def plot_stages(binned, features, z, scores, probability, z_true):
 
 
 @with_alt_text
-def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshift", zoom=False):
+def plot_probabilities(
+    flux: ArrayLike,
+    z: ArrayLike,
+    probability: ArrayLike,
+    z_marked: ArrayLike,
+    titles: Sequence[str],
+    mark: str = "true redshift",
+    zoom: bool = False,
+):
     """Draw spectra and, beside each, the probability of its redshift.
 
     Parameters
@@ -198,7 +217,9 @@ def plot_probabilities(flux, z, probability, z_marked, titles, mark="true redshi
 
 
 @with_alt_text
-def plot_reliability(table, xlabel="confidence of the network", ylabel="share right within 6,000 km/s"):
+def plot_reliability(
+    table: pd.DataFrame, xlabel: str = "confidence of the network", ylabel: str = "share right within 6,000 km/s"
+):
     """Draw the share that is right against the confidence that was claimed.
 
     Parameters
@@ -224,7 +245,7 @@ def plot_reliability(table, xlabel="confidence of the network", ylabel="share ri
 
 
 @with_alt_text
-def plot_confidences(groups, xlabel="confidence of the network"):
+def plot_confidences(groups: Mapping, xlabel: str = "confidence of the network"):
     """Draw how the confidence is distributed in several groups of spectra.
 
     Parameters
@@ -245,7 +266,7 @@ def plot_confidences(groups, xlabel="confidence of the network"):
 
 
 @with_alt_text
-def plot_equivariance(moved, shares):
+def plot_equivariance(moved: ArrayLike, shares: Mapping):
     """Draw how often the answer moves as the spectrum was moved.
 
     Parameters
@@ -266,7 +287,7 @@ def plot_equivariance(moved, shares):
 
 
 @with_alt_text
-def plot_pit(positions, bins=10, of="spectra"):
+def plot_pit(positions: Mapping, bins: int = 10, of: str = "spectra"):
     """Draw how often the truth lies where in its own P(z): the probability integral transform (PIT).
 
     Parameters

@@ -1,8 +1,12 @@
 """Figures of notebook 03: convolutions, learning curves, redshifts found and missed."""
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
+from ..shapes import ArrayLike
 from ..spectra import LOGLAM, WAVELENGTH
 from .style import (
     BLACK,
@@ -23,7 +27,7 @@ from .style import (
 
 
 @with_alt_text
-def plot_convolutions(examples):
+def plot_convolutions(examples: Mapping):
     """Draw signals, the kernel slid along each, and the answer at every place.
 
     Parameters
@@ -48,7 +52,7 @@ def plot_convolutions(examples):
 
 
 @with_alt_text
-def plot_reach(flux, reach, z):
+def plot_reach(flux: ArrayLike, reach: Mapping, z: float):
     """Draw a spectrum and, below it, what pieces of it the answers of a layer can see.
 
     Parameters
@@ -73,7 +77,9 @@ def plot_reach(flux, reach, z):
 
 
 @with_alt_text
-def plot_learning_curve(histories, ylabel="loss", levels=None, xlabel="batches"):
+def plot_learning_curve(
+    histories: Mapping, ylabel: str = "loss", levels: Mapping | None = None, xlabel: str = "batches"
+):
     """Draw the loss on the training data (thin) and on validation data (points) while networks train.
 
     Parameters
@@ -100,7 +106,14 @@ def plot_learning_curve(histories, ylabel="loss", levels=None, xlabel="batches")
 
 
 @with_alt_text
-def plot_residuals(velocity, z, sn, limit=6000.0, beyond=20000.0, redshift="true redshift"):
+def plot_residuals(
+    velocity: ArrayLike,
+    z: ArrayLike,
+    sn: ArrayLike,
+    limit: float = 6000.0,
+    beyond: float = 20000.0,
+    redshift: str = "true redshift",
+):
     """Draw redshift errors against redshift and against S/N.
 
     Parameters
@@ -132,7 +145,7 @@ def plot_residuals(velocity, z, sn, limit=6000.0, beyond=20000.0, redshift="true
 
 
 @with_alt_text
-def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)", lowest=0):
+def plot_accuracy(tables: Mapping, ylabel: str = "right within 6,000 km/s (%)", lowest: float = 0):
     """Draw the share of right redshifts in bins of other quantities, with binomial errors.
 
     Parameters
@@ -167,7 +180,9 @@ def plot_accuracy(tables, ylabel="right within 6,000 km/s (%)", lowest=0):
 
 
 @with_alt_text
-def plot_failures(flux, z_true, z_found, titles, lines=None):
+def plot_failures(
+    flux: ArrayLike, z_true: ArrayLike, z_found: ArrayLike, titles: Sequence[str], lines: Mapping | None = None
+):
     """Draw spectra with the lines at the true redshift (above, solid) and at the one found (below, dashed).
 
     What rises above eight times the median flux is cut off, so that lines elsewhere are seen.
@@ -197,7 +212,7 @@ def plot_failures(flux, z_true, z_found, titles, lines=None):
 
 
 @with_alt_text
-def plot_filters(before, after, smooth=25):
+def plot_filters(before: ArrayLike, after: ArrayLike, smooth: int = 25):
     """Draw kernels before and after training and, below each, what training added, as a running mean.
 
     Parameters
@@ -222,11 +237,11 @@ def plot_filters(before, after, smooth=25):
 
 @with_alt_text
 def plot_data_needed(
-    table,
-    levels=(0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99),
-    form="{:.0%}",
-    of="right within 6,000 km/s",
-    what="spectra",
+    table: pd.DataFrame,
+    levels: Sequence[float] = (0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99),
+    form: str = "{:.0%}",
+    of: str = "right within 6,000 km/s",
+    what: str = "spectra",
 ):
     """Draw a score against the number of examples that a method saw in training, one curve for each.
 

@@ -1,10 +1,13 @@
 """Figures of notebook 02: spectra, what is done to them, and what may be guessed from them."""
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
 from ..scores import LINES, velocity_error
+from ..shapes import ArrayLike
 from ..spectra import LIGHT_SPEED, LOGLAM, WAVELENGTH
 from .style import (
     BLACK,
@@ -27,7 +30,14 @@ from .style import (
 
 
 @with_alt_text
-def plot_spectra(flux, z, titles, sigma=None, pixels=9, lines=None):
+def plot_spectra(
+    flux: ArrayLike,
+    z: ArrayLike,
+    titles: Sequence[str],
+    sigma: ArrayLike | None = None,
+    pixels: int = 9,
+    lines: Mapping | None = None,
+):
     """Draw spectra one below the other, with lines marked.
 
     Parameters
@@ -61,7 +71,7 @@ def plot_spectra(flux, z, titles, sigma=None, pixels=9, lines=None):
 
 
 @with_alt_text
-def plot_gallery(flux, titles, pixels=25):
+def plot_gallery(flux: ArrayLike, titles: Sequence[str], pixels: int = 25):
     """Draw spectra small, two in a row, without marks.
 
     Parameters
@@ -87,7 +97,7 @@ def plot_gallery(flux, titles, pixels=25):
 
 
 @with_alt_text
-def plot_stretch_and_shift(flux, z):
+def plot_stretch_and_shift(flux: ArrayLike, z: ArrayLike):
     """Draw the same quasar at two redshifts against wavelength and against its logarithm.
 
     Parameters
@@ -112,7 +122,7 @@ def plot_stretch_and_shift(flux, z):
 
 
 @with_alt_text
-def plot_moving_lines(flux, z):
+def plot_moving_lines(flux: ArrayLike, z: ArrayLike):
     """Draw spectra at the height of their redshift, with the tracks along which their lines move.
 
     Parameters
@@ -147,7 +157,7 @@ def plot_moving_lines(flux, z):
 
 
 @with_alt_text
-def plot_layers(layers, z):
+def plot_layers(layers: Mapping, z: float):
     """Draw a spectrum being built, layer upon layer.
 
     Parameters
@@ -174,7 +184,7 @@ def plot_layers(layers, z):
 
 
 @with_alt_text
-def plot_sample(z, sn, counts, sn_percentiles):
+def plot_sample(z: ArrayLike, sn: ArrayLike, counts: ArrayLike, sn_percentiles: Mapping):
     """Draw the redshifts and the S/N of a simulated sample beside those of the survey.
 
     Parameters
@@ -201,7 +211,7 @@ def plot_sample(z, sn, counts, sn_percentiles):
 
 
 @with_alt_text
-def plot_noise(curves, sky_lines=()):
+def plot_noise(curves: Mapping, sky_lines: Sequence = ()):
     """Draw the noise of a pixel against wavelength.
 
     Parameters
@@ -227,7 +237,7 @@ def plot_noise(curves, sky_lines=()):
 
 
 @with_alt_text
-def plot_steps(steps, ylabels=None, ylim=None):
+def plot_steps(steps: Mapping, ylabels: Sequence[str] | None = None, ylim: Sequence[float] | None = None):
     """Draw a spectrum after each step of its preparation, with its mean and standard deviation.
 
     Parameters
@@ -253,7 +263,7 @@ def plot_steps(steps, ylabels=None, ylim=None):
 
 
 @with_alt_text
-def plot_guess(samples, limit=6000.0):
+def plot_guess(samples: Mapping, limit: float = 6000.0):
     """Draw redshifts, and the band in which guessing their mean counts as right.
 
     Parameters
@@ -277,7 +287,7 @@ def plot_guess(samples, limit=6000.0):
 
 
 @with_alt_text
-def plot_redshifts(found, z_true, limit=6000.0, confusions=()):
+def plot_redshifts(found: Mapping, z_true: ArrayLike, limit: float = 6000.0, confusions: Sequence = ()):
     """Draw redshifts found against true ones.
 
     Parameters
@@ -312,7 +322,7 @@ def plot_redshifts(found, z_true, limit=6000.0, confusions=()):
 
 
 @with_alt_text
-def plot_matches(spectra, matches, titles):
+def plot_matches(spectra: ArrayLike, matches: ArrayLike, titles: Sequence[str]):
     """Draw spectra, each with the one taken to be its like.
 
     Parameters
@@ -335,7 +345,7 @@ def plot_matches(spectra, matches, titles):
 
 
 @with_alt_text
-def plot_line_strengths(populations):
+def plot_line_strengths(populations: Mapping):
     """Draw percentiles of the heights of emission lines in several populations, side by side.
 
     Parameters

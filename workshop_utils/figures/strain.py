@@ -1,5 +1,7 @@
 """Figures of notebook 05: strain, its noise, and what was found in it."""
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +10,13 @@ from .style import BLACK, CYCLE, DASHES, with_alt_text
 
 
 @with_alt_text
-def plot_series(panels, ylabels, xlabel="time (s)", marks=None, xlim=None):
+def plot_series(
+    panels: Mapping,
+    ylabels: str | Sequence[str],
+    xlabel: str = "time (s)",
+    marks: Mapping | None = None,
+    xlim: Sequence[float] | None = None,
+):
     """Draw series in time, in panels one below the other, with the same times marked in all.
 
     Parameters
@@ -40,7 +48,7 @@ def plot_series(panels, ylabels, xlabel="time (s)", marks=None, xlim=None):
 
 
 @with_alt_text
-def plot_asd(curves, band=(20, 500), ylim=(2e-24, 1e-20)):
+def plot_asd(curves: Mapping, band: Sequence[float] = (20, 500), ylim: Sequence[float] = (2e-24, 1e-20)):
     """Draw the noise of detectors against frequency, and the band that is looked at.
 
     Parameters
@@ -64,7 +72,7 @@ def plot_asd(curves, band=(20, 500), ylim=(2e-24, 1e-20)):
 
 
 @with_alt_text
-def plot_loudness(groups, xlabel):
+def plot_loudness(groups: Mapping, xlabel: str):
     """Draw how often each loudness occurs, in several groups of samples.
 
     Parameters
@@ -85,7 +93,7 @@ def plot_loudness(groups, xlabel):
 
 
 @with_alt_text
-def plot_detection(curves, n_noise):
+def plot_detection(curves: Mapping, n_noise: int):
     """Draw the share of signals found against the share of false alarms, plain (ROC) and logarithmic.
 
     Parameters
@@ -110,7 +118,7 @@ def plot_detection(curves, n_noise):
 
 
 @with_alt_text
-def plot_found(panels, xlim=None):
+def plot_found(panels: Mapping, xlim: Sequence[float] | None = None):
     """Draw the share of signals found against their S/N.
 
     Parameters

@@ -3,14 +3,17 @@
 import functools
 import html
 import textwrap
+from collections.abc import Callable
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython import get_ipython
 from IPython.core.pylabtools import print_figure
+from matplotlib.figure import Figure
 
 from ..scores import LINES
+from ..shapes import ArrayLike
 from ..spectra import WAVELENGTH
 
 # The palette of Okabe & Ito (2008), https://jfly.uni-koeln.de/color/: eight colours that stay apart for every
@@ -48,7 +51,7 @@ def use_style():
         shell.display_formatter.formatters["text/html"].for_type(plt.Figure, as_html)
 
 
-def with_alt_text(plot):
+def with_alt_text(plot: Callable):
     """Decorate a plot function: the first line of its docstring says what its figures show."""
     kind = plot.__doc__.splitlines()[0].removeprefix("Draw ").split(" (label to")[0].replace("`", "").rstrip(".") + "."
 
@@ -61,7 +64,7 @@ def with_alt_text(plot):
     return described
 
 
-def alt_text(figure):
+def alt_text(figure: Figure):
     """What a figure shows, in words: its kind, then its titles, axes and named curves (str)."""
     axes = [ax for ax in figure.axes if ax.axison]
     parts = {
@@ -77,7 +80,7 @@ def alt_text(figure):
     return textwrap.shorten(text.strip(), 600, placeholder=" ...")
 
 
-def as_html(figure):
+def as_html(figure: Figure):
     """Show a figure as an HTML image with its alt text, which neither JupyterLab nor nbconvert gives to a plain PNG."""
     png = print_figure(figure, base64=True)
     return f'<img src="data:image/png;base64,{png.strip()}" alt="{html.escape(alt_text(figure))}">' if png else None
@@ -107,7 +110,7 @@ WAVELENGTH_LABEL = "observed wavelength (Å)"
 WHITE = {"color": "white", "pad": 1}  # behind text that lines would cross
 
 
-def running_mean(flux, pixels=9):
+def running_mean(flux: ArrayLike, pixels: int = 9):
     """Average each pixel with its neighbours, for the eye; same shape (n,), the ends repeat the edge."""
     half = pixels // 2
     return np.convolve(np.pad(np.asarray(flux, float), half, mode="edge"), np.ones(pixels) / pixels, "valid")

@@ -1,7 +1,7 @@
 """Layers: a convolution that is fast for long kernels, and pooling."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..shapes import AnyChannels, Channels, Features
 
@@ -74,17 +74,17 @@ class FourierCorrelation(torch.autograd.Function):
         return x_slope, weight_slope, None
 
 
-def to_frequency(x):
+def to_frequency(x: Tensor):
     """Fourier transform of real signals (a, b, time), as matrices (frequency, a, b)."""
     return torch.fft.rfft(x).permute(2, 0, 1).contiguous()
 
 
-def to_time(waves, n):
+def to_time(waves: Tensor, n: int):
     """The inverse of `to_frequency`: n real samples."""
     return torch.fft.irfft(waves.permute(1, 2, 0), n)
 
 
-def interleave(x, stride):
+def interleave(x: Tensor, stride: int):
     """Split (a, b, length) into (a, b * stride, length / stride): every stride-th sample becomes a channel."""
     if stride == 1:
         return x
@@ -92,7 +92,7 @@ def interleave(x, stride):
     return x.unflatten(-1, (-1, stride)).transpose(-1, -2).flatten(1, 2)
 
 
-def fast_length(n):
+def fast_length(n: int):
     """Smallest length >= n whose only prime factors are 2, 3 and 5: the Fourier transform is fast there.
 
     >>> fast_length(4097)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..shapes import CoincidentSnr, Outputs, SnrSeries, Strain, Templates, TemplateScores
 from ..simulate.binaries import waveforms
@@ -18,7 +18,7 @@ UNHEARD = -1000.0  # ln of how probable a glitch is for a network that was not t
 BURSTS, QUALITIES = np.geomspace(30, 400, 8), (3, 10)  # Hz; frequency over width
 
 
-def whitened_templates(n, bank="waveform_bank"):
+def whitened_templates(n: int, bank: str = "waveform_bank"):
     """The first n waveforms of a bank as templates for whitened strain.
 
     Returns
@@ -78,7 +78,7 @@ def matched_filter(white: Strain, templates: Templates) -> SnrSeries:
     return torch.fft.ifft(waves[:, None] * (scale * templates.conj()), time, norm="forward")
 
 
-def fitting_template(white, templates, values=1100, merger=1000):
+def fitting_template(white: Tensor, templates: Tensor, values: int = 1100, merger: int = 1000):
     """The template that fits a sample best in H1, with the phase that fits, as a row in time.
 
     Parameters
@@ -111,7 +111,7 @@ def fitting_template(white, templates, values=1100, merger=1000):
     return row / row.norm()
 
 
-def coincident_snr(snr: SnrSeries, search=SEARCH) -> CoincidentSnr:
+def coincident_snr(snr: SnrSeries, search: tuple[float, float] = SEARCH) -> CoincidentSnr:
     """Squared S/N of the detectors at (nearly) the same time: the highest within the light's travel time from H1.
 
     One step is two samples of the filter's output, 1/256 s, of the times between `search` (s).
@@ -126,7 +126,7 @@ def coincident_snr(snr: SnrSeries, search=SEARCH) -> CoincidentSnr:
     return torch.stack(highest, -1)
 
 
-def filtered(white, templates, search=SEARCH):
+def filtered(white: Tensor, templates: Tensor, search: tuple[float, float] = SEARCH):
     """`coincident_snr` of the `matched_filter`; on a CPU a few samples at a time, for what lies between is large.
 
     >>> filtered(torch.zeros(1, 3, 4096), whitened_templates(2)).shape
@@ -136,7 +136,7 @@ def filtered(white, templates, search=SEARCH):
     return torch.cat([coincident_snr(matched_filter(part, templates), search) for part in parts])
 
 
-def matched_filter_snr(white: Strain, n_templates=128, batch=32):
+def matched_filter_snr(white: Strain, n_templates: int = 128, batch: int = 32):
     """The yardstick: highest network S/N (n,) over all templates and times, the root of the sum of their squares.
 
     >>> matched_filter_snr(torch.zeros(2, 3, 4096), n_templates=2)
@@ -222,7 +222,7 @@ class MatchedFilterNetwork(nn.Module):
         return torch.logaddexp(wave, glitch + self.beneath) - torch.logaddexp(torch.zeros_like(glitch), glitch)
 
 
-def detection_loss(output, signal):
+def detection_loss(output: Tensor, signal: Tensor):
     """Cross entropy of the logarithm of odds (n, 1) and the truth (n,), 1 for a signal and 0 for noise.
 
     >>> round(float(detection_loss(torch.zeros(2, 1), torch.tensor([0.0, 1.0]))), 2)  # even odds cost ln(2)

@@ -1,7 +1,7 @@
 """Class and redshift in one softmax: outputs for redshifts of quasars, of galaxies, for stars, and for nothing."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..spectra import LIGHT_SPEED
 from .cnn import CNN
@@ -27,7 +27,7 @@ def object_cnn():
     return CNN(outputs=len(OUTPUT_Z))
 
 
-def object_loss(scores, target, spread=SPREAD):
+def object_loss(scores: Tensor, target: Tensor, spread: float = SPREAD):
     """Cross entropy of P(class, z), the softmax of `scores`, with the truth, its redshift blurred by `spread` (km/s).
 
     Parameters

@@ -12,7 +12,7 @@ CNN_PIXELS = 8  # pixels of the grid in one of the CNN's bins: 552 km/s
 SPREAD = 300.0  # km/s by which the loss blurs the true redshift: about what a catalogue knows
 
 
-def redshift_bins(bin_pixels, z_max=Z_MAX):
+def redshift_bins(bin_pixels: int, z_max: float = Z_MAX):
     """Redshifts (bin,) at whole bins of log wavelength, from 0: evenly spaced in ln(1 + z).
 
     >>> z = redshift_bins(8)

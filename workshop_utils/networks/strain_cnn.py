@@ -46,7 +46,7 @@ class StrainCNN(nn.Module):
         return torch.logsumexp(odds, 2) - math.log(odds.shape[2])
 
 
-def template_kernels(n, taps=500):
+def template_kernels(n: int, taps: int = 500):
     """The last part of n whitened waveforms, as kernels for `StrainCNN`.
 
     Returns

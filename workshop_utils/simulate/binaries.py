@@ -9,12 +9,13 @@ spectra.
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ..shapes import PerObject, Strain
+from ..shapes import Device, PerObject, Seed, Strain
 from ..strain import (
     DETECTORS,
     HIGH,
@@ -76,7 +77,16 @@ def _tables(device):
 
 
 def simulate_strain(
-    n, seed, device="cpu", signals=0.5, snr=None, off=0.0, merger=MERGER, glitches=0.0, louder=1.0, chunk=64
+    n: int,
+    seed: Seed,
+    device: Device = "cpu",
+    signals: float = 0.5,
+    snr: float | None = None,
+    off: float = 0.0,
+    merger: Sequence[float] = MERGER,
+    glitches: float = 0.0,
+    louder: float = 1.0,
+    chunk: int = 64,
 ):
     """Simulate samples of strain as in the g2net competition.
 

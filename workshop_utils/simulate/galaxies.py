@@ -22,6 +22,7 @@ import functools
 import numpy as np
 import torch
 
+from ..shapes import ArrayLike, Device, Seed
 from ..spectra import LOGLAM
 from .noise import add_noise, normal, uniform
 from .rest_frame import (
@@ -112,7 +113,15 @@ class Galaxies(Sources):
     """A batch of simulated galaxy spectra: flux, ivar, z, sn (see `rest_frame.Sources`)."""
 
 
-def simulate_galaxies(n, seed, device="cpu", z=None, ln_sn=None, partial=None, chunk=256):
+def simulate_galaxies(
+    n: int,
+    seed: Seed,
+    device: Device = "cpu",
+    z: ArrayLike | None = None,
+    ln_sn: tuple[float, float] | None = None,
+    partial: float | None = None,
+    chunk: int = 256,
+):
     """Simulate galaxy spectra with BOSS noise.
 
     Half of them are bright nearby galaxies (z about 0.1, S/N about 12, four of five cut to the range of SDSS-I), half

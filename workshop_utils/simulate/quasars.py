@@ -16,6 +16,7 @@ import functools
 import numpy as np
 import torch
 
+from ..shapes import ArrayLike, Device, Seed
 from ..spectra import LIGHT_SPEED, LOGLAM, N_PIXELS
 from .discs import disc_pieces, draw_peaks
 from .noise import LN_SN_MEAN, LN_SN_SCATTER, add_noise, normal, uniform
@@ -99,10 +100,8 @@ WIDTHS = (0.4, 0.9, 2.0)  # the broad profiles' dispersions, times the line's ow
 VELOCITIES = (-3600.0, -1800.0, 0.0, 1800.0)  # km/s, their centres
 
 # counts of quasars per 0.25 in redshift, from 0 (DR16Q)
-# fmt: off
 REDSHIFT_COUNTS = [68, 259, 1004, 1494, 1894, 1910, 1679, 1457, 1423, 1377, 912, 601, 391, 194, 112, 70, 18, 14, 11, 10,
-                   5, 3]
-# fmt: on
+                   5, 3]  # fmt: skip
 
 
 class Quasars(Sources):
@@ -110,8 +109,9 @@ class Quasars(Sources):
 
 
 def simulate_quasars(
-    n, seed, device="cpu", z=None, flat=0.0, ln_sn=(LN_SN_MEAN, LN_SN_SCATTER), partial=0.15, discs=0.0, chunk=256
-):
+    n: int, seed: Seed, device: Device = "cpu", z: ArrayLike | None = None, flat: float = 0.0,
+    ln_sn: tuple[float, float] = (LN_SN_MEAN, LN_SN_SCATTER), partial: float = 0.15, discs: float = 0, chunk: int = 256,
+):  # fmt: skip
     """Simulate quasar spectra with BOSS noise.
 
     Parameters

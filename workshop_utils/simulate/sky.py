@@ -15,6 +15,7 @@ import functools
 import numpy as np
 import torch
 
+from ..shapes import Device, Seed
 from ..spectra import LOGLAM, N_PIXELS, WAVELENGTH
 from .noise import SKY_LINES, add_noise, normal, uniform
 from .rest_frame import Sources, generator, in_chunks
@@ -29,7 +30,7 @@ OLDER = [(3700, 1.6), (4200, 1.3), (4700, 1.12), (5300, 1.0), (5900, 1.3), (6400
 HILLS = [(7700, 150), (8400, 130), (8900, 170), (4000, 120), (5900, 200)]
 
 
-def simulate_empty(n, seed, device="cpu", partial=0.6, chunk=256):
+def simulate_empty(n: int, seed: Seed, device: Device = "cpu", partial: float = 0.6, chunk: int = 256):
     """Simulate the spectra of empty fibres: the sky's noise, and what the sky's subtraction left.
 
     Parameters

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ..shapes import PerObject, Spectra
+from ..shapes import Device, PerObject, Seed, Spectra
 from ..spectra import LIGHT_SPEED, LOGLAM, N_PIXELS
 from .galaxies import smooth
 from .noise import add_noise, normal, uniform
@@ -123,7 +124,15 @@ class Stars(NamedTuple):
     kind: PerObject
 
 
-def simulate_stars(n, seed, device="cpu", kind=None, ln_sn=(1.9, 1.0), partial=0.5, chunk=256):
+def simulate_stars(
+    n: int,
+    seed: Seed,
+    device: Device = "cpu",
+    kind: Tensor | None = None,
+    ln_sn: tuple[float, float] = (1.9, 1.0),
+    partial: float = 0.5,
+    chunk: int = 256,
+):
     """Simulate spectra of stars with BOSS noise.
 
     Parameters

@@ -13,7 +13,7 @@ SDSS_I_FOLDERS = ("sdss/spectro/redux/26", "sdss/spectro/redux/103", "sdss/spect
 FIRST_BOSS_PLATE = 3510
 
 
-def fetch_sdss(plate, mjd, fiber):
+def fetch_sdss(plate: int | str, mjd: int | str, fiber: int | str):
     """Fetch one SDSS spectrum (data release 17, the "lite" file), known by plate, date and fibre.
 
     Parameters

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from os import PathLike
 from pathlib import Path
 
 from tqdm import tqdm
@@ -27,7 +28,7 @@ CONNECTION_ERRORS = (
 )
 
 
-def fetch(url, path, sha256=None, timeout=30, login=None):
+def fetch(url: str, path: str | PathLike, sha256: str | None = None, timeout: float = 30, login: str | None = None):
     """Download a file: resumed after a cut, checked, and never left half done under its name.
 
     The bytes go to a file of this process's own, ``<name>.<random>.part``, so that two processes can fetch

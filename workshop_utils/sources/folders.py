@@ -4,6 +4,7 @@ import functools
 import os
 import tempfile
 import warnings
+from os import PathLike
 from pathlib import Path, PureWindowsPath
 
 import platformdirs
@@ -36,7 +37,7 @@ def _temporary_folder():
     return Path(tempfile.mkdtemp(prefix="workshop_utils-"))
 
 
-def shipped(name):
+def shipped(name: str):
     """Path of a file that comes with the course, such as "checkpoints/redshift_cnn.safetensors".
 
     >>> shipped('checkpoints/redshift_shift.json').name
@@ -50,7 +51,7 @@ def shipped(name):
     return path
 
 
-def find_data(name, folder=None):
+def find_data(name: str, folder: str | PathLike | None = None):
     """Find a file or folder of data on this machine.
 
     Parameters

@@ -10,6 +10,7 @@ import sys
 import warnings
 import zipfile
 import zlib
+from os import PathLike
 from pathlib import Path
 
 from . import kaggle_client
@@ -29,7 +30,7 @@ KAGGLE_REFUSALS = {
 }
 
 
-def kaggle_file(name, folder=None):
+def kaggle_file(name: str, folder: str | PathLike | None = None):
     """Find a file of kaggle.com/datasets/ywangscience/sdss-iii-iv on this machine, or download it.
 
     Parameters
@@ -54,7 +55,7 @@ def kaggle_file(name, folder=None):
     return _from_kaggle(name, cache_folder() / name, "datasets", KAGGLE_DATASET)
 
 
-def kaggle_competition_file(name, folder=None):
+def kaggle_competition_file(name: str, folder: str | PathLike | None = None):
     """Find a file of the competition g2net-gravitational-wave-detection on this machine, or download it.
 
     Parameters
@@ -156,7 +157,7 @@ def _kaggle_error(name, page, fault, kind="no answer", status=None):
     return DownloadError(f"{'Kaggle login' if fault == 'network' else name}: {reason.format(page=page)}.", status)
 
 
-def unzip(archive, name, path):
+def unzip(archive: str | PathLike, name: str, path: str | PathLike):
     """Unpack the one file ``name`` of a zip archive to ``path``, then delete the archive."""
     damaged = DownloadError(f"{archive}: it is damaged; delete it and download it again.")
     try:

@@ -3,6 +3,8 @@
 import os
 import re
 import warnings
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +20,7 @@ REMEDY = (
 )
 
 
-def real_spectra(classes=("QSO",), folder=None):
+def real_spectra(classes: Sequence[str] | None = ("QSO",), folder: str | PathLike | None = None):
     """List real SDSS spectra, for evaluation only: the course never trains on them.
 
     They are those that ship with the course (`data/README.md` has their card) and, after them, those of a folder of
@@ -59,7 +61,7 @@ def real_spectra(classes=("QSO",), folder=None):
     return table if classes is None else table[table["class"].isin(classes)].reset_index(drop=True)
 
 
-def own_spectra(folder=None):
+def own_spectra(folder: str | PathLike | None = None):
     """List the SDSS spectra of the learner: spec-*.fits in a folder "sdss", with or without a table of labels.
 
     Parameters
@@ -95,7 +97,7 @@ def real_events():
     return sorted(_events().event.unique())
 
 
-def real_strain(event):
+def real_strain(event: str):
     """Files of real strain around an event, 32 s of each detector that ran, at 2,048 Hz.
 
     Parameters
@@ -121,7 +123,7 @@ def real_strain(event):
     return [_real(name) for name in rows.file], float(rows.gps.iloc[0])
 
 
-def remedy(path, otherwise):
+def remedy(path: str | PathLike, otherwise: str):
     """What to do about a damaged or missing file: REMEDY where it is of the real sky that ships, else `otherwise`."""
     return REMEDY if folders.DATA.resolve() / "real" in Path(path).resolve().parents else otherwise
 

@@ -5,6 +5,7 @@ import glob
 import os
 import time
 import uuid
+from os import PathLike
 from pathlib import Path
 
 ORPHAN_AGE = 900  # seconds without a write after which a partial download has lost its process
@@ -19,7 +20,7 @@ class DownloadError(OSError):
 
 
 @contextlib.contextmanager
-def disk_errors_named(path):
+def disk_errors_named(path: str | PathLike):
     """Turn an error of the disk in this block into one that names the file and says what to do."""
     try:
         yield
@@ -31,7 +32,7 @@ def disk_errors_named(path):
 
 
 @contextlib.contextmanager
-def atomic_write(path):
+def atomic_write(path: str | PathLike):
     """Give a file to write beside ``path``; it takes the name of ``path`` only when it is whole.
 
     Parameters
@@ -63,7 +64,7 @@ def atomic_write(path):
                     os.unlink(old)
 
 
-def write_text(path, text):
+def write_text(path: str | PathLike, text: str):
     """Write a text file so that nobody ever reads half of it (see `atomic_write`)."""
     with atomic_write(path) as beside:
         beside.write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy import units
@@ -60,7 +60,7 @@ class Recorded(NamedTuple):
     ivar: np.ndarray
 
 
-def read_spectra(source, name=None, air=None):
+def read_spectra(source: Any, name: str | None = None, air: bool | None = None):
     """Read every spectrum of a file, or of an object in memory.
 
     Parameters

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..shapes import ArrayLike
+
 LOGLAM = 3.5522 + 1e-4 * np.arange(4618)  # log10(wavelength / A), the paper's grid: 3,566 to 10,325 A
 WAVELENGTH = 10**LOGLAM
 N_PIXELS = len(LOGLAM)
@@ -29,7 +31,7 @@ class Spectrum(NamedTuple):
     sn_median: float  # median signal-to-noise ratio per pixel
 
 
-def standardise(flux):
+def standardise(flux: ArrayLike):
     """Clip outliers, then bring every spectrum to mean 0 and standard deviation 1.
 
     Values beyond ``CLIP_SIGMAS`` robust standard deviations (1.4826 times the median absolute deviation) from
@@ -64,7 +66,7 @@ def standardise(flux):
     return flux / torch.where(deviation > 0, deviation, 1)
 
 
-def resample(loglam, flux, ivar):
+def resample(loglam: ArrayLike, flux: ArrayLike, ivar: ArrayLike):
     """Bring a spectrum onto the grid ``LOGLAM``.
 
     The flux is interpolated linearly between good pixels (finite, ivar > 0), so bad pixels are bridged on the
@@ -109,18 +111,18 @@ def resample(loglam, flux, ivar):
     return to_float32(new_flux), to_float32(new_ivar)
 
 
-def to_float32(values):
+def to_float32(values: ArrayLike):
     """Return values as float32; those too large for it become the largest it knows, rather than inf."""
     largest = np.finfo(np.float32).max
     return values.clip(-largest, largest).astype(np.float32)
 
 
-def usable(flux, ivar):
+def usable(flux: ArrayLike, ivar: ArrayLike):
     """Pixels with a finite flux and a positive, finite inverse variance: boolean array of the same shape."""
     return np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
 
 
-def check_arrays(loglam, flux, ivar):
+def check_arrays(loglam: ArrayLike, flux: ArrayLike, ivar: ArrayLike):
     """Raise SpectrumError unless the arrays (n,) fit together and ``loglam`` ascends and is log10 of A."""
     if loglam.ndim != 1 or not loglam.shape == flux.shape == ivar.shape:
         raise SpectrumError(

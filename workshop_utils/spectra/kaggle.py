@@ -1,17 +1,21 @@
 """The Kaggle data set of the workshop: labels, spectra block by block, train and test by object."""
 
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
 
+from ..shapes import ArrayLike
 from .grid import N_PIXELS, SpectrumError
 
 KAGGLE_LABELS = ("z_vi", "thing_id", "sn_median_all", "class_person", "plate", "mjd", "fiberid", "z_conf")
 
 
-def open_kaggle(path, columns=()):
+def open_kaggle(path: str | PathLike, columns: Sequence[str] = ()):
     """Open a file of the Kaggle data set "sdss-iii-iv" (HDF5) for reading; no spectrum is read yet.
 
     Parameters
@@ -44,7 +48,7 @@ def open_kaggle(path, columns=()):
     raise SpectrumError(f"{path}: {problem}; take a file of kaggle.com/datasets/ywangscience/sdss-iii-iv.")
 
 
-def kaggle_problem(file, columns):
+def kaggle_problem(file: h5py.File, columns: Sequence[str]):
     """Say what is wrong with the data sets of an open Kaggle file, or nothing ("")."""
     missing = [name for name in ("flux", *columns) if not isinstance(file.get(name), h5py.Dataset)]
     if missing:
@@ -57,7 +61,7 @@ def kaggle_problem(file, columns):
     return f"{strange[0]} holds {file[strange[0]].dtype}, not numbers" if strange else ""
 
 
-def kaggle_read(path, data, rows=slice(None)):
+def kaggle_read(path: str | PathLike, data: Any, rows: Any = slice(None)):
     """Read rows of a data set, in the byte order of this machine; SpectrumError where the file is damaged there."""
     try:
         values = data[rows]
@@ -66,7 +70,7 @@ def kaggle_read(path, data, rows=slice(None)):
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
-def kaggle_labels(path, z_conf=3, classes=(3, 30)):
+def kaggle_labels(path: str | PathLike, z_conf: int = 3, classes: Sequence[int] = (3, 30)):
     """Read the labels of the spectra that an expert looked at and was sure of.
 
     Parameters
@@ -90,7 +94,7 @@ def kaggle_labels(path, z_conf=3, classes=(3, 30)):
     return table[keep].drop(columns="z_conf").reset_index(drop=True)
 
 
-def kaggle_blocks(path, rows, block=1024):
+def kaggle_blocks(path: str | PathLike, rows: Any, block: int = 1024):
     """Read spectra block by block, so that the survey need not fit into memory.
 
     Neighbouring rows are read as one slice; that is fast for rows in ascending order. To shuffle, shuffle
@@ -121,7 +125,7 @@ def kaggle_blocks(path, rows, block=1024):
             yield np.concatenate(parts).astype(np.float32, copy=False)[place]
 
 
-def split_by_thing(thing_id, test_share=0.1, seed=2022):
+def split_by_thing(thing_id: ArrayLike, test_share: float = 0.1, seed: int = 2022):
     """Choose the test set by object, so that no object seen in training is ever in the test.
 
     Each object and the seed are hashed into a number between 0 and 1; the test set is what falls below

@@ -1,13 +1,16 @@
 """Reading spectra as SDSS hands them out, and cleaning them of spikes."""
 
 import warnings
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from astropy.io import fits
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..shapes import ArrayLike
 from ..sources import remedy
 from .formats import Recorded, check_file
 from .grid import MAD_TO_SIGMA, MIN_PIXELS, Spectrum, SpectrumError, check_arrays, resample, usable
@@ -19,7 +22,7 @@ WINDOW = 51  # pixels of the running median
 ROW_COLUMNS = ("class", "z", "sn_median_all", "sn_median")  # what we read in the table with the redshift
 
 
-def read_sdss(path):
+def read_sdss(path: str | PathLike):
     """Read an SDSS spectrum of any vintage (SDSS-I, BOSS, eBOSS; lite or full), clean it, put it on the grid.
 
     Spikes (see ``find_spikes``) and pixels with ivar = 0 are bridged by interpolation and get ivar = 0.
@@ -55,7 +58,7 @@ def read_sdss(path):
     return spectrum._replace(z=number(row.get("z")), kind=kind, sn_median=sn)
 
 
-def prepare(recorded):
+def prepare(recorded: Recorded):
     """Clean a spectrum of spikes and put it on the grid.
 
     Parameters
@@ -88,7 +91,7 @@ def prepare(recorded):
     return Spectrum(new_flux, new_ivar, np.nan, "", float(sn))
 
 
-def numbers(column, name):
+def numbers(column: ArrayLike, name: str):
     """Return a column of a table as float64, or raise SpectrumError if it holds no numbers."""
     try:
         return np.array(column, np.float64)
@@ -96,7 +99,7 @@ def numbers(column, name):
         raise SpectrumError(f"{name} does not hold numbers; give a spec-PLATE-MJD-FIBER.fits file of SDSS") from None
 
 
-def number(value):
+def number(value: Any):
     """Return a table's entry as float; nan if it is none."""
     try:
         return float(value) if np.ndim(value) == 0 else np.nan
@@ -104,7 +107,7 @@ def number(value):
         return np.nan
 
 
-def check_content(flux):
+def check_content(flux: ArrayLike):
     """Raise SpectrumError where the usable pixels (n,) are too few, or all the same, to say anything about a source."""
     if 0 < len(flux) < MIN_PIXELS:
         raise SpectrumError(f"only {len(flux)} usable pixels (ivar > 0); use a spectrum with {MIN_PIXELS} or more")
@@ -112,7 +115,7 @@ def check_content(flux):
         raise SpectrumError(f"flux is {flux[0]:g}, the same in every pixel; nothing can be measured in it")
 
 
-def read_tables(path):
+def read_tables(path: str | PathLike):
     """Read the table of the coadded spectrum (its names are case-blind) and the redshift row as a dict."""
     check_file(path, path, "give the path of one downloaded SDSS spectrum")
     try:
@@ -146,7 +149,7 @@ def read_tables(path):
     return tables[coadd], row
 
 
-def find_spikes(flux, ivar):
+def find_spikes(flux: ArrayLike, ivar: ArrayLike):
     """Find spikes: cosmic rays and hot pixels that the survey's own masks missed.
 
     A spike is a run of one to three pixels that (1) stands more than ``SPIKE_SIGMAS`` above or below the
@@ -191,7 +194,7 @@ def find_spikes(flux, ivar):
     return spikes
 
 
-def running_median(values, width=WINDOW):
+def running_median(values: ArrayLike, width: int = WINDOW):
     """Return the median of the ``width`` pixels around each pixel, shape (n,); the ends are mirrored."""
     half = min(width // 2, len(values) - 1)
     padded = pd.Series(np.pad(values, half, mode="reflect"))

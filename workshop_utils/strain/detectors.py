@@ -4,7 +4,9 @@ import functools
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from ..shapes import ArrayLike
 from ..sources import shipped
 
 SAMPLE_RATE = 2048  # Hz
@@ -39,7 +41,7 @@ class StrainError(ValueError):
     """Strain or its file cannot be used; the message names the file, what is wrong and what to do."""
 
 
-def antenna_patterns(longitude, latitude, polarisation):
+def antenna_patterns(longitude: Tensor, latitude: Tensor, polarisation: Tensor):
     """How strongly each detector feels the two polarisations of a wave from a point of the sky.
 
     Parameters
@@ -66,7 +68,7 @@ def antenna_patterns(longitude, latitude, polarisation):
     return felt(x, x) - felt(y, y), 2 * felt(x, y)
 
 
-def light_delays(longitude, latitude):
+def light_delays(longitude: Tensor, latitude: Tensor):
     """Arrival time of a wave at each detector after its arrival at the Earth's centre.
 
     Parameters
@@ -90,7 +92,7 @@ def _design_table():
     return np.log(np.loadtxt(shipped("design_asd.csv"), delimiter=",", comments="#", skiprows=5)).T
 
 
-def design_asd(frequency):
+def design_asd(frequency: ArrayLike):
     """Noise of the detectors as designed for observing run 4: the noise of the g2net competition.
 
     Parameters

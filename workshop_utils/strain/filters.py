@@ -1,17 +1,20 @@
 """Noise measured, windows, filters and whitening; checks of strain that comes from outside."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from ..shapes import ArrayLike, Device
 from .detectors import DETECTORS, HIGH, LOW, N_SAMPLES, SAMPLE_RATE, StrainError, design_asd
 
 LARGEST = 1e-15  # no strain is as large; whitened data, of order 1, are
 SMALLEST = 1e-27  # nor is the noise of any detector so small; float32 ends at 1e-45
 
 
-def measure_asd(strain, segment=N_SAMPLES, average="median", window=None):
+def measure_asd(strain: ArrayLike, segment: int = N_SAMPLES, average: str = "median", window: Tensor | None = None):
     """Measure the amplitude spectral density of noise, by Welch's method (1967, 10.1109/TAU.1967.1161901).
 
     The strain is cut into segments that overlap by half; each is tapered by a window, and the squared Fourier
@@ -60,7 +63,7 @@ def _tensor(strain):
     return strain if strain.is_floating_point() else strain.double()
 
 
-def tukey(n, alpha=0.1, dtype=torch.float32, device=None):
+def tukey(n: int, alpha: float = 0.1, dtype: torch.dtype = torch.float32, device: Device | None = None):
     """Tukey window: 1 in the middle, falling to 0 as a cosine in the outer ``alpha / 2`` at either end; shape (n,).
 
     >>> tukey(5, alpha=1.0).tolist()
@@ -71,7 +74,7 @@ def tukey(n, alpha=0.1, dtype=torch.float32, device=None):
     return 0.5 - 0.5 * torch.cos(math.pi * edge.clamp(max=1))
 
 
-def band(frequency, low=LOW, high=HIGH, order=8):
+def band(frequency: Tensor, low: float = LOW, high: float = HIGH, order: int = 8):
     """Gain of a Butterworth band-pass, between 0 and 1; 0.71 at ``low`` and ``high``; same shape as ``frequency``.
 
     >>> [round(x, 2) for x in band(torch.tensor([1.0, 100.0, 1000.0])).tolist()]
@@ -88,7 +91,7 @@ def _frequency(strain):
     return torch.fft.rfftfreq(n, 1 / SAMPLE_RATE, dtype=strain.dtype, device=strain.device)
 
 
-def band_pass(strain, low=LOW, high=HIGH, order=8):
+def band_pass(strain: ArrayLike, low: float = LOW, high: float = HIGH, order: int = 8):
     """Keep the frequencies between ``low`` and ``high`` (Hz), without shifting phases: Fourier times ``band``.
 
     The strain is taken to repeat itself, so taper it first, as with ``tukey``.
@@ -109,7 +112,7 @@ def band_pass(strain, low=LOW, high=HIGH, order=8):
     return torch.fft.irfft(torch.fft.rfft(strain) * gain, strain.shape[-1])
 
 
-def whiten(strain, asd=None, low=LOW, high=HIGH, alpha=0.1):
+def whiten(strain: ArrayLike, asd: ArrayLike | None = None, low: float = LOW, high: float = HIGH, alpha: float = 0.1):
     """Divide strain by its noise, frequency by frequency, so that what is left over is noise of variance 1.
 
     Taper (else the loud noise at 10-15 Hz leaks into all frequencies), Fourier transform, divide by the asd, keep
@@ -150,7 +153,7 @@ def whiten(strain, asd=None, low=LOW, high=HIGH, alpha=0.1):
     return torch.fft.irfft(waves.mul_(gain), n)
 
 
-def windows(strain, step=0.125):
+def windows(strain: ArrayLike, step: float = 0.125):
     """Cut a long record into windows of 2 s, one every ``step`` seconds, without copying it.
 
     Parameters
@@ -179,7 +182,7 @@ def windows(strain, step=0.125):
     return cut, torch.arange(len(cut), dtype=torch.float64) * samples / SAMPLE_RATE
 
 
-def check_strain(strain):
+def check_strain(strain: Any):
     """Check strain that came from outside.
 
     Parameters

@@ -1,11 +1,13 @@
 """Reading samples of the g2net competition."""
 
 import os
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ..shapes import ArrayLike
 from ..sources import KAGGLE_COMPETITION, find_data
 from .detectors import DETECTORS, N_SAMPLES, StrainError
 from .filters import check_strain
@@ -13,7 +15,7 @@ from .filters import check_strain
 TREE = f"Take train/ and training_labels.csv of kaggle.com/competitions/{KAGGLE_COMPETITION}"
 
 
-def g2net_labels(folder=None, partial=False):
+def g2net_labels(folder: str | PathLike | None = None, partial: bool = False):
     """List the labelled samples of the g2net competition on this machine; no strain is read.
 
     Parameters
@@ -92,7 +94,7 @@ def _read_labels(path):
     raise StrainError(f"{path}: {problem}; download it again.")
 
 
-def read_g2net(files):
+def read_g2net(files: str | PathLike | ArrayLike):
     """Read samples of the g2net competition.
 
     Parameters
@@ -117,7 +119,7 @@ def read_g2net(files):
     return strain
 
 
-def g2net_blocks(files, block=256):
+def g2net_blocks(files: str | PathLike | ArrayLike, block: int = 256):
     """Read samples block by block, so that the 560,000 need not fit into memory: float32 arrays (<= block, 3, 4096)."""
     files = list(files)
     for start in range(0, len(files), block):

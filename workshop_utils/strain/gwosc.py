@@ -1,11 +1,13 @@
 """Reading records of the Gravitational Wave Open Science Center."""
 
 import math
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
 import h5py
 import numpy as np
+from torch import Tensor
 
 from ..sources import remedy
 from .detectors import SAMPLE_RATE, StrainError
@@ -22,7 +24,7 @@ class GwoscStrain(NamedTuple):
     detector: str  # "H1", "L1", "V1" ...
 
 
-def read_gwosc(path):
+def read_gwosc(path: str | PathLike):
     """Read a strain file of the Gravitational Wave Open Science Center (HDF5), resampled to 2,048 Hz.
 
     Parameters
@@ -101,7 +103,7 @@ def _check_record(strain, rate, quality):
         raise StrainError(f"values up to {peak:.2g} are no strain; take a file as recorded from gwosc.org.")
 
 
-def resample(strain, rate):
+def resample(strain: Tensor | np.ndarray, rate: float):
     """Resample a record (n,) from ``rate`` to 2,048 Hz; what is faster than 1,024 Hz is taken out first.
 
     By Fourier transform, of the record less the line between its ends, continued by its reflection: so nothing

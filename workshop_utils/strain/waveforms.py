@@ -5,6 +5,7 @@ import functools
 import numpy as np
 from safetensors.numpy import load_file
 
+from ..shapes import ArrayLike
 from ..sources import shipped
 
 
@@ -19,7 +20,7 @@ def waveform_bank(name="waveform_bank"):
     return {name: value.astype(float) for name, value in load_file(shipped(f"{name}.safetensors")).items()}
 
 
-def chirp_mass(total, ratio):
+def chirp_mass(total: ArrayLike, ratio: ArrayLike):
     """Chirp mass (m1 m2)^(3/5) / (m1 + m2)^(1/5), from total mass and mass ratio, as a bank holds them.
 
     >>> round(chirp_mass(65.0, 29 / 36), 1)  # 36 and 29 solar masses
@@ -28,7 +29,12 @@ def chirp_mass(total, ratio):
     return total * (ratio / (1 + ratio) ** 2) ** 0.6
 
 
-def waveforms(frequency, rows=slice(None), longest=None, bank="waveform_bank"):
+def waveforms(
+    frequency: ArrayLike,
+    rows: slice | ArrayLike = slice(None),
+    longest: float | None = None,
+    bank: str = "waveform_bank",
+):
     """Waveforms h(f), complex128 (n, k), of rows of the bank at frequencies (k,) in Hz; the merger is at time 0.
 
     Only the shape matters: the highest amplitude is 1. `longest` leaves out what is more than so many seconds before

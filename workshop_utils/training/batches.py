@@ -1,10 +1,13 @@
 """Endless batches to train on, simulated or from a data set, each with a seed of its own."""
 
 import functools
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from ..networks import NOTHING
+from ..shapes import ArrayLike, Device, Seed
 from ..simulate import simulate_empty, simulate_galaxies, simulate_quasars, simulate_stars, simulate_strain
 from ..simulate.noise import narrow_coverage, uniform
 from ..simulate.quasars import draw_redshifts
@@ -20,7 +23,7 @@ LOUDER = 2.5  # factor of the S/N in the first of the `loud` batches of `strain_
 CLASS_LN_SN, CLASS_PARTIAL = (1.6, 1.0), 0.5  # S/N and coverage of the quasars in `simulate_classes`
 
 
-def quasar_batches(batch_size, seed, device="cpu", flat=0.15):
+def quasar_batches(batch_size: int, seed: Seed, device: Device = "cpu", flat: float = 0.15):
     """Endless fresh simulated quasars for `train`: a function from the number of a batch to the batch.
 
     Because a batch follows from its number, a training that was killed goes on with the very batches it would have
@@ -43,7 +46,7 @@ def quasar_batches(batch_size, seed, device="cpu", flat=0.15):
     return batch_function(simulate, seed, device)
 
 
-def simulate_classes(n, seed, device="cpu"):
+def simulate_classes(n: int, seed: Seed, device: Device = "cpu"):
     """Simulated quasars and galaxies, as many of each, in random order.
 
     Both classes have about the same range of S/N and coverage: these follow from how a survey chose its targets, and
@@ -74,7 +77,7 @@ def simulate_classes(n, seed, device="cpu"):
     return torch.cat([quasars.flux, galaxies.flux])[order], label[order]
 
 
-def class_batches(batch_size, seed, device="cpu"):
+def class_batches(batch_size: int, seed: Seed, device: Device = "cpu"):
     """Endless fresh quasars and galaxies for `train`, as `quasar_batches`: step -> (spectra, labels of `CLASSES`).
 
     >>> spectra, label = class_batches(4, seed=1)(0)
@@ -89,7 +92,7 @@ def class_batches(batch_size, seed, device="cpu"):
     return batch_function(simulate, seed, device)
 
 
-def simulate_objects(n, seed, device="cpu", shares=OBJECT_SHARES):
+def simulate_objects(n: int, seed: Seed, device: Device = "cpu", shares: Sequence[float] = OBJECT_SHARES):
     """Whatever a fibre may see: quasars, galaxies, stars, and nothing; in this order.
 
     In all spectra the subtraction of the sky left its residuals; some cover only a part of the grid; of the quasars
@@ -137,7 +140,7 @@ def simulate_objects(n, seed, device="cpu", shares=OBJECT_SHARES):
     return flux, torch.stack([boxes, z], 1), torch.cat([part.sn for part in (*shining, empty)])
 
 
-def object_batches(batch_size, seed, device="cpu"):
+def object_batches(batch_size: int, seed: Seed, device: Device = "cpu"):
     """Endless fresh objects of all classes for `train`, as `quasar_batches`: step -> (spectra, targets (batch, 2)).
 
     >>> spectra, target = object_batches(4, seed=1)(0)
@@ -152,7 +155,15 @@ def object_batches(batch_size, seed, device="cpu"):
     return batch_function(simulate, seed, device)
 
 
-def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2, glitches=0.0, loud=0):
+def strain_batches(
+    batch_size: int,
+    seed: Seed,
+    device: Device = "cpu",
+    prepare: Callable = whiten,
+    off: float = 0.2,
+    glitches: float = 0.0,
+    loud: int = 0,
+):
     """Endless fresh samples of strain for `train`, as `quasar_batches`: step -> (strain (n, 3, 4096), signal (n,)).
 
     `prepare` is what is done to the strain before the network sees it. In a share `off` a detector does not run, in a
@@ -173,13 +184,13 @@ def strain_batches(batch_size, seed, device="cpu", prepare=whiten, off=0.2, glit
     return batch
 
 
-def batch_function(simulate, seed, device="cpu"):
+def batch_function(simulate: Callable, seed: Seed, device: Device = "cpu"):
     """Batches for `train` that `simulate` (generator -> batch) makes, each from a seed of its own: step -> batch."""
     batch_seed(seed, 0)  # refuses a bad seed now, not when training starts
     return lambda step: simulate(torch.Generator(device).manual_seed(batch_seed(seed, step)))
 
 
-def batch_seed(seed, step):
+def batch_seed(seed: Seed, step: int):
     """Seed of a training batch: unlike any other batch's, and from 2**31 up, where no test set's seed may lie.
 
     Torch's generator on the CPU looks at the lowest 32 bits of a seed only: 11 bits are the training's, 20 the batch's.
@@ -192,7 +203,7 @@ def batch_seed(seed, step):
     return 2**31 + seed * 2**20 + step
 
 
-def dataset_batches(inputs, targets, batch_size, seed, rows=None):
+def dataset_batches(inputs: Tensor, targets: Tensor, batch_size: int, seed: int, rows: ArrayLike | None = None):
     """A fixed data set for `train`, in a new order every epoch: a function from the number of a batch to the batch.
 
     Parameters

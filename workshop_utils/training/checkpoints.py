@@ -2,16 +2,20 @@
 
 import copy
 import json
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 from ..sources import atomic_write, write_text
 
 
-def save_state(path, network, optimiser, state):
+def save_state(path: str | PathLike, network: nn.Module, optimiser: torch.optim.Optimizer, state: Any):
     """Write the whole state of a training to one safetensors file, beside it first, then renamed."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     for i, moments in optimiser.state_dict()["state"].items():
@@ -19,7 +23,7 @@ def save_state(path, network, optimiser, state):
     _write(path, tensors, {"state": json.dumps(state | {"loss_sum": float(state["loss_sum"])})})
 
 
-def load_state(path, network, optimiser):
+def load_state(path: str | PathLike, network: nn.Module, optimiser: torch.optim.Optimizer):
     """Read what `save_state` wrote into the network and optimiser; returns step, seconds and history."""
     tensors, metadata = _read(path)
     if "state" not in metadata:
@@ -38,7 +42,7 @@ def load_state(path, network, optimiser):
     return state
 
 
-def save_checkpoint(network, path, card):
+def save_checkpoint(network: nn.Module, path: str | PathLike, card: Mapping):
     """Write a trained network as safetensors, with its card (a JSON-able dict) inside and beside it as .json.
 
     >>> import tempfile
@@ -53,7 +57,7 @@ def save_checkpoint(network, path, card):
     write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
 
 
-def load_checkpoint(network, path):
+def load_checkpoint(network: nn.Module, path: str | PathLike):
     """Fill a network with the weights of a checkpoint, put it in evaluation mode, and return the checkpoint's card.
 
     Raises

@@ -5,32 +5,37 @@ import signal
 import threading
 import time
 import warnings
+from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..shapes import ArrayLike, Device
 from .checkpoints import load_state, save_state
 
 SAVE_EVERY = 60  # seconds between two writes of a training's state
 
 
 def train(
-    network,
-    batches,
-    loss,
-    steps,
+    network: nn.Module,
+    batches: Callable,
+    loss: Callable,
+    steps: int,
     *,
-    learning_rate=1e-3,
-    seconds=None,
-    validate=None,
-    every=100,
-    patience=None,
-    checkpoint=None,
-    device=None,
-    half=None,
-    accelerator=None,
+    learning_rate: float = 1e-3,
+    seconds: float | None = None,
+    validate: Callable | None = None,
+    every: int = 100,
+    patience: int | None = None,
+    checkpoint: str | PathLike | None = None,
+    device: Device | None = None,
+    half: torch.dtype | None = None,
+    accelerator: Any = None,
 ):
     """Train a network: the loop written out in notebook 03, with what a long run needs around it.
 
@@ -144,7 +149,7 @@ def train(
     return pd.DataFrame(history, columns=["step", "loss", "validation", "seconds"])
 
 
-def predict(network, inputs, batch=128):
+def predict(network: nn.Module, inputs: Tensor, batch: int = 128):
     """The network's answers (n, ...) to many inputs (n, ...), on the CPU: evaluation mode, no gradients, in batches.
 
     >>> predict(torch.nn.Linear(2, 1), torch.zeros(5, 2)).shape
@@ -181,7 +186,7 @@ def catch_ctrl_c():
     return noted, release
 
 
-def half_precision(device):
+def half_precision(device: Device):
     """The half precision that suits a device: bfloat16 on GPUs from 2020 on, float16 on older ones, none on others.
 
     >>> half_precision(torch.device('cpu'))
@@ -191,7 +196,7 @@ def half_precision(device):
     return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
 
 
-def gradient_scaler(network, half, kept=None):
+def gradient_scaler(network: nn.Module, half: torch.dtype | None, kept: dict | None = None):
     """What scales the loss in float16, as it was when its state was kept; for other numbers it does nothing."""
     device = next(network.parameters()).device.type
     scaler = torch.amp.GradScaler(device, enabled=half == torch.float16)
@@ -200,7 +205,15 @@ def gradient_scaler(network, half, kept=None):
     return scaler
 
 
-def train_step(network, batch, loss, optimiser, half=None, scaler=None, backward=torch.Tensor.backward):
+def train_step(
+    network: nn.Module,
+    batch: tuple,
+    loss: Callable,
+    optimiser: torch.optim.Optimizer,
+    half: torch.dtype | None = None,
+    scaler: Any = None,
+    backward: Callable = torch.Tensor.backward,
+):
     """Forward, loss, back-propagate, update (Fig. 3 of the paper), on the network's device; returns the loss.
 
     The loss stays on the device: to look at it would make a GPU wait at every step.
@@ -224,14 +237,14 @@ def train_step(network, batch, loss, optimiser, half=None, scaler=None, backward
     return value.detach()
 
 
-def all_reduce_mean(numbers, accelerator):
+def all_reduce_mean(numbers: ArrayLike, accelerator: Any):
     """Mean of each number over all processes, so that they decide alike; without an accelerator, as they are."""
     if accelerator is None or accelerator.num_processes == 1:
         return numbers
     return accelerator.reduce(torch.tensor(numbers, device=accelerator.device), "mean").tolist()
 
 
-def schedule(progress, warmup=0.05):
+def schedule(progress: float, warmup: float = 0.05):
     """Learning rate relative to its highest value: a linear warm-up, then half a cosine down to 0.
 
     >>> [round(float(schedule(x)), 2) for x in (0.05, 0.5, 1.0)]
@@ -240,7 +253,7 @@ def schedule(progress, warmup=0.05):
     return min(1, (progress + 1e-3) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1, progress)))
 
 
-def summary(state, network, validate, accelerator=None):
+def summary(state: Any, network: nn.Module, validate: Callable | None, accelerator: Any = None):
     """A row of the history: step, mean loss of a batch since the last row, validation, seconds."""
     since = state["step"] - (state["history"][-1][0] if state["history"] else 0)
     steps = since / (accelerator.num_processes if accelerator else 1)
@@ -254,7 +267,7 @@ def summary(state, network, validate, accelerator=None):
     return [state["step"], mean, score, round(state["seconds"], 1)]
 
 
-def record(state, network, validate, bar, accelerator=None):
+def record(state: Any, network: nn.Module, validate: Callable | None, bar: Any, accelerator: Any = None):
     """Add a row to the history and show it on the progress bar."""
     state["history"].append(summary(state, network, validate, accelerator))
     network.train()
@@ -263,13 +276,13 @@ def record(state, network, validate, bar, accelerator=None):
     bar.set_postfix_str(f"loss {mean:.4g}" + ("" if validate is None else f", validation {score:.4g}"))
 
 
-def should_stop_early(history, patience):
+def should_stop_early(history: Sequence, patience: int):
     """True when the best validation lies at least `patience` rows back."""
     scores = [row[2] for row in history]
     return len(scores) - 1 - scores.index(min(scores)) >= patience
 
 
-def keep_state(path, network, optimiser, state):
+def keep_state(path: str | PathLike, network: nn.Module, optimiser: torch.optim.Optimizer, state: Any):
     """Save the state of a training; where that fails (a full disk), warn and go on."""
     try:
         save_state(path, network, optimiser, state)
