@@ -43,7 +43,7 @@ def is_close(answer: Any, truth: Any, tolerance: ArrayLike = 1e-6):
         return False
 
 
-def verdict(mistakes: Sequence[tuple[bool, str]], right: str):
+def verdict(mistakes: Sequence[tuple], right: str):
     """Print "Not yet" with the first message that applies, else "Right"; return which of the two.
 
     Parameters

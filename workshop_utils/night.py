@@ -75,7 +75,7 @@ def cells(task: str, answer: Any):
     return list(range(middle - reach, middle + reach + 1))
 
 
-def seal(salt: str, task: str, number: int, cell: str):
+def seal(salt: str, task: str, number: int, cell: int | str):
     """Hash of an answer in a cell, for the spectrum or record of this number."""
     return hashlib.sha256(f"{salt} {task} {number} {cell}".encode()).hexdigest()[:24]
 

@@ -91,7 +91,7 @@ def plot_descents(
     loss: ArrayLike,
     paths: Mapping,
     labels: Sequence[str] = ("weight w", "offset b"),
-    best: Sequence[float] | None = None,
+    best: ArrayLike | None = None,
     unit: str = "",
     log: bool = True,
 ):

@@ -131,7 +131,7 @@ def plot_templates(
 
 @with_alt_text
 def plot_stages(
-    binned: ArrayLike, features: ArrayLike, z: ArrayLike, scores: ArrayLike, probability: ArrayLike, z_true: float
+    binned: ArrayLike, features: ArrayLike, z: ArrayLike, scores: ArrayLike, probability: ArrayLike, z_true: ArrayLike
 ):
     """Draw what the shift network computes on the way from a spectrum to the probability of each redshift.
 
