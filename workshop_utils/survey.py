@@ -23,7 +23,6 @@ from jaxtyping import Float16
 from torch import Tensor
 from tqdm import tqdm
 
-from .shapes import ArrayLike
 from .sources import disk_errors_named, write_text
 from .spectra import N_PIXELS, kaggle_blocks, kaggle_labels, standardise
 from .strain import DETECTORS, N_SAMPLES, g2net_blocks, g2net_labels, whiten
@@ -186,7 +185,7 @@ def append(file: Any, half: Any):
         ) from None
 
 
-def to_half(values: ArrayLike):
+def to_half(values: Tensor):
     """Values (n, ...) as float16, and the rows that hold what is no number, or one too large; these become zeros."""
     largest = values.abs().flatten(1).amax(1)
     unusable = ~(largest <= torch.finfo(torch.float16).max)  # also where it is nan

@@ -169,7 +169,7 @@ def weigh(white):
     return {"gps": time, **found, "chirp_mass": middle, "chirp_mass_low": low, "chirp_mass_high": high}
 
 
-def blurred_quantiles(values: ArrayLike, p: ArrayLike, spacing: float, levels: ArrayLike):
+def blurred_quantiles(values: np.ndarray, p: ArrayLike, spacing: float, levels: ArrayLike):
     """Quantiles of values (k,) with probabilities p (k,), each blurred by a Gaussian of `spacing`.
 
     >>> blurred_quantiles(np.array([0.0, 1.0]), np.array([1.0, 0.0]), 0.1, (0.05, 0.5)).round(2).tolist()

@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-from ..shapes import ArrayLike
-
 PART = 500  # rows at a time, for what lies between is many times as large
 
 
@@ -91,7 +89,7 @@ def fit_interval(probability: Tensor, z: Tensor, z_true: Tensor, wanted: float =
     return share
 
 
-def shortest_interval(probability: ArrayLike, share: float = 0.68):
+def shortest_interval(probability: Tensor, share: float = 0.68):
     """Ends (n,), in bins, of the shortest run of bins that holds `share` of the probability (n, bin).
 
     A bin's probability is spread evenly over its width, so that the ends fall between bin centres and a narrow peak
@@ -106,7 +104,7 @@ def shortest_interval(probability: ArrayLike, share: float = 0.68):
     return start.gather(1, best)[:, 0] - 0.5, stop.gather(1, best)[:, 0] - 0.5
 
 
-def quantile(cumulative: Tensor, levels: ArrayLike):
+def quantile(cumulative: Tensor, levels: Tensor):
     """Positions (n, level), in bins, at which the cumulative distribution (n, bin + 1) reaches the levels."""
     upper = torch.searchsorted(cumulative, levels).clamp(1, cumulative.shape[1] - 1)
     low, high = cumulative.gather(1, upper - 1), cumulative.gather(1, upper)

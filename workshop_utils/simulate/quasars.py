@@ -110,7 +110,8 @@ class Quasars(Sources):
 
 def simulate_quasars(
     n: int, seed: Seed, device: Device = "cpu", z: ArrayLike | None = None, flat: float = 0.0,
-    ln_sn: tuple[float, float] = (LN_SN_MEAN, LN_SN_SCATTER), partial: float = 0.15, discs: float = 0, chunk: int = 256,
+    ln_sn: tuple[float, float] = (LN_SN_MEAN, LN_SN_SCATTER), partial: float = 0.15, discs: float = 0.0,
+    chunk: int = 256,
 ):  # fmt: skip
     """Simulate quasar spectra with BOSS noise.
 

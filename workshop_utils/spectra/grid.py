@@ -111,7 +111,7 @@ def resample(loglam: ArrayLike, flux: ArrayLike, ivar: ArrayLike):
     return to_float32(new_flux), to_float32(new_ivar)
 
 
-def to_float32(values: ArrayLike):
+def to_float32(values: np.ndarray):
     """Return values as float32; those too large for it become the largest it knows, rather than inf."""
     largest = np.finfo(np.float32).max
     return values.clip(-largest, largest).astype(np.float32)
@@ -122,7 +122,7 @@ def usable(flux: ArrayLike, ivar: ArrayLike):
     return np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
 
 
-def check_arrays(loglam: ArrayLike, flux: ArrayLike, ivar: ArrayLike):
+def check_arrays(loglam: np.ndarray, flux: np.ndarray, ivar: np.ndarray):
     """Raise SpectrumError unless the arrays (n,) fit together and ``loglam`` ascends and is log10 of A."""
     if loglam.ndim != 1 or not loglam.shape == flux.shape == ivar.shape:
         raise SpectrumError(

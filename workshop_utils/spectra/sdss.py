@@ -107,7 +107,7 @@ def number(value: Any):
         return np.nan
 
 
-def check_content(flux: ArrayLike):
+def check_content(flux: np.ndarray):
     """Raise SpectrumError where the usable pixels (n,) are too few, or all the same, to say anything about a source."""
     if 0 < len(flux) < MIN_PIXELS:
         raise SpectrumError(f"only {len(flux)} usable pixels (ivar > 0); use a spectrum with {MIN_PIXELS} or more")

@@ -23,7 +23,7 @@ LOUDER = 2.5  # factor of the S/N in the first of the `loud` batches of `strain_
 CLASS_LN_SN, CLASS_PARTIAL = (1.6, 1.0), 0.5  # S/N and coverage of the quasars in `simulate_classes`
 
 
-def quasar_batches(batch_size: int, seed: Seed, device: Device = "cpu", flat: float = 0.15):
+def quasar_batches(batch_size: int, seed: int, device: Device = "cpu", flat: float = 0.15):
     """Endless fresh simulated quasars for `train`: a function from the number of a batch to the batch.
 
     Because a batch follows from its number, a training that was killed goes on with the very batches it would have
@@ -77,7 +77,7 @@ def simulate_classes(n: int, seed: Seed, device: Device = "cpu"):
     return torch.cat([quasars.flux, galaxies.flux])[order], label[order]
 
 
-def class_batches(batch_size: int, seed: Seed, device: Device = "cpu"):
+def class_batches(batch_size: int, seed: int, device: Device = "cpu"):
     """Endless fresh quasars and galaxies for `train`, as `quasar_batches`: step -> (spectra, labels of `CLASSES`).
 
     >>> spectra, label = class_batches(4, seed=1)(0)
@@ -140,7 +140,7 @@ def simulate_objects(n: int, seed: Seed, device: Device = "cpu", shares: Sequenc
     return flux, torch.stack([boxes, z], 1), torch.cat([part.sn for part in (*shining, empty)])
 
 
-def object_batches(batch_size: int, seed: Seed, device: Device = "cpu"):
+def object_batches(batch_size: int, seed: int, device: Device = "cpu"):
     """Endless fresh objects of all classes for `train`, as `quasar_batches`: step -> (spectra, targets (batch, 2)).
 
     >>> spectra, target = object_batches(4, seed=1)(0)
@@ -157,7 +157,7 @@ def object_batches(batch_size: int, seed: Seed, device: Device = "cpu"):
 
 def strain_batches(
     batch_size: int,
-    seed: Seed,
+    seed: int,
     device: Device = "cpu",
     prepare: Callable = whiten,
     off: float = 0.2,
@@ -184,13 +184,13 @@ def strain_batches(
     return batch
 
 
-def batch_function(simulate: Callable, seed: Seed, device: Device = "cpu"):
+def batch_function(simulate: Callable, seed: int, device: Device = "cpu"):
     """Batches for `train` that `simulate` (generator -> batch) makes, each from a seed of its own: step -> batch."""
     batch_seed(seed, 0)  # refuses a bad seed now, not when training starts
     return lambda step: simulate(torch.Generator(device).manual_seed(batch_seed(seed, step)))
 
 
-def batch_seed(seed: Seed, step: int):
+def batch_seed(seed: int, step: int):
     """Seed of a training batch: unlike any other batch's, and from 2**31 up, where no test set's seed may lie.
 
     Torch's generator on the CPU looks at the lowest 32 bits of a seed only: 11 bits are the training's, 20 the batch's.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..shapes import ArrayLike, Device
+from ..shapes import Device
 from .checkpoints import load_state, save_state
 
 SAVE_EVERY = 60  # seconds between two writes of a training's state
@@ -237,7 +237,7 @@ def train_step(
     return value.detach()
 
 
-def all_reduce_mean(numbers: ArrayLike, accelerator: Any):
+def all_reduce_mean(numbers: Sequence, accelerator: Any):
     """Mean of each number over all processes, so that they decide alike; without an accelerator, as they are."""
     if accelerator is None or accelerator.num_processes == 1:
         return numbers
