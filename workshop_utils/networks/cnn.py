@@ -48,9 +48,8 @@ class CNN(nn.Module):
     ):
         super().__init__()
         layers = convolutions(channels, kernels, strides, widths)
-        for kernel, stride in zip(kernels, strides, strict=True):
-            length = ((length + kernel // 2 * 2 - kernel) // stride + 1) // 2
-        layers += [nn.Flatten(), nn.Linear(widths[-1] * length, hidden[0]), nn.BatchNorm1d(hidden[0]), nn.ReLU()]
+        places = pooled_length(length, kernels, strides)
+        layers += [nn.Flatten(), nn.Linear(widths[-1] * places, hidden[0]), nn.BatchNorm1d(hidden[0]), nn.ReLU()]
         last = nn.Softmax(1) if outputs == 1 else nn.ReLU()
         layers += [nn.Linear(*hidden), nn.BatchNorm1d(hidden[1]), last, nn.Linear(hidden[1], outputs)]
         self.layers = nn.Sequential(*layers)
@@ -74,6 +73,17 @@ def convolutions(channels: int, kernels: Sequence[int], strides: Sequence[int], 
         ]
         channels = width
     return layers
+
+
+def pooled_length(length: int, kernels: Sequence[int], strides: Sequence[int]):
+    """Length of the rows that `convolutions` make of rows of this length.
+
+    >>> pooled_length(4618, (500, 200, 10), (8, 1, 1))
+    73
+    """
+    for kernel, stride in zip(kernels, strides, strict=True):
+        length = ((length + kernel // 2 * 2 - kernel) // stride + 1) // 2
+    return length
 
 
 def redshift_cnn():
