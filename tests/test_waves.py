@@ -9,16 +9,18 @@ from workshop_utils.apply import WAVES_CHECKPOINT, noise_of, waves_network
 from workshop_utils.networks import (
     CNN,
     MatchedFilterNetwork,
+    StrainCNN,
     coincident_snr,
     detection_loss,
     matched_filter,
     matched_filter_snr,
+    template_kernels,
 )
 from workshop_utils.scores import area_under_curve, expected_calibration_error
 from workshop_utils.simulate import simulate_strain
 from workshop_utils.sources import shipped
 from workshop_utils.strain import StrainError, g2net_labels, read_g2net, read_gwosc, whiten, windows
-from workshop_utils.training import load_checkpoint, strain_batches, train
+from workshop_utils.training import load_checkpoint, predict, strain_batches, train
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,41 @@ def test_detector_that_ships(sky):
     assert expected_calibration_error(detect_waves(glitchy.strain), glitchy.signal.numpy() > 0) < 0.06
     card = load_checkpoint(MatchedFilterNetwork(), shipped(WAVES_CHECKPOINT))
     assert card["samples"] == card["steps"] * card["batch"] and card["test"]["auc"] > card["test"]["matched_filter_auc"]
+
+
+def test_kernels_of_the_cnn_hear_a_wave_in_any_phase():
+    """However a wave is turned, one of the three phases hears at least cos(60 degrees) of it, all three as much."""
+    one, two, three = template_kernels(1).unflatten(0, (3, 3))[:, 0, 0]  # H1's
+    assert (one + two + three).norm() < 0.15  # a third of a turn apart, they nearly cancel
+    sine = torch.nn.functional.normalize(two - three, dim=0)
+    for angle in torch.linspace(0, 6.28, 13):
+        heard = torch.stack([one, two, three]) @ (angle.cos() * one + angle.sin() * sine)
+        assert heard.max() > 0.4 and heard.relu().sum() == pytest.approx(0.95, abs=0.15)
+
+
+def test_cnn_begins_as_a_matched_filter(sky):
+    """Before training it tells waves from noise, once batch normalisation has met strain; begun at random it hardly does."""
+    area = {}
+    for templates in (0, 24):
+        torch.manual_seed(0)
+        network = StrainCNN(templates)
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.BatchNorm1d):
+                layer.momentum = None  # what it met, not a running mean that begins at 0
+        with torch.no_grad():
+            network.train()(strain_batches(256, 24)(0)[0])
+        says = predict(network, whiten(sky.strain[:500]), 64)[:, 0]
+        area[templates] = area_under_curve(says, sky.signal[:500] > 0)
+    assert area[24] > 0.7 and area[24] > area[0] + 0.1
+
+
+def test_cnn_that_ships(sky):
+    """As good as the matched filter, on samples that neither its training nor its choice has seen."""
+    network = StrainCNN(templates=0)
+    load_checkpoint(network, shipped("checkpoints/gravitational_waves_cnn.safetensors"))
+    white = whiten(sky.strain)
+    area = area_under_curve(predict(network, white, 64)[:, 0], sky.signal > 0)
+    assert area > area_under_curve(matched_filter_snr(white), sky.signal > 0) - 0.01
 
 
 def test_hanford_and_livingston_alone():

@@ -119,7 +119,7 @@ def noise_profile(flux: ArrayLike, ivar: ArrayLike, edges: ArrayLike = (3700, 45
 
 
 def noise_autocorrelation(
-    flux: ArrayLike, ivar: ArrayLike, lags: ArrayLike = (1, 2, 3), between: tuple[float, float] = (3.80, 3.88)
+    flux: ArrayLike, ivar: ArrayLike, lags: ArrayLike = (1, 2, 3), between: Sequence[float] = (3.80, 3.88)
 ):
     """Autocorrelation (n, lag) of what is left after a running mean of 51 pixels, in units of the noise."""
     part = slice(*np.searchsorted(LOGLAM, between))

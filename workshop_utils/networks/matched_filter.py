@@ -1,6 +1,7 @@
 """Matched filter: the yardstick for gravitational waves, and the network that begins as one."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -111,7 +112,7 @@ def fitting_template(white: Tensor, templates: Tensor, values: int = 1100, merge
     return row / row.norm()
 
 
-def coincident_snr(snr: SnrSeries, search: tuple[float, float] = SEARCH) -> CoincidentSnr:
+def coincident_snr(snr: SnrSeries, search: Sequence[float] = SEARCH) -> CoincidentSnr:
     """Squared S/N of the detectors at (nearly) the same time: the highest within the light's travel time from H1.
 
     One step is two samples of the filter's output, 1/256 s, of the times between `search` (s).
@@ -126,7 +127,7 @@ def coincident_snr(snr: SnrSeries, search: tuple[float, float] = SEARCH) -> Coin
     return torch.stack(highest, -1)
 
 
-def filtered(white: Tensor, templates: Tensor, search: tuple[float, float] = SEARCH):
+def filtered(white: Tensor, templates: Tensor, search: Sequence[float] = SEARCH):
     """`coincident_snr` of the `matched_filter`; on a CPU a few samples at a time, for what lies between is large.
 
     >>> filtered(torch.zeros(1, 3, 4096), whitened_templates(2)).shape

@@ -18,6 +18,7 @@ source gives (scatters, shares of kinds) was chosen broad on purpose.
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -118,7 +119,7 @@ def simulate_galaxies(
     seed: Seed,
     device: Device = "cpu",
     z: ArrayLike | None = None,
-    ln_sn: tuple[float, float] | None = None,
+    ln_sn: Sequence[float] | None = None,
     partial: float | None = None,
     chunk: int = 256,
 ):

@@ -12,6 +12,7 @@ Lyke et al. 2020, ApJS 250, 8 (DR16Q redshifts and S/N).
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -110,8 +111,7 @@ class Quasars(Sources):
 
 def simulate_quasars(
     n: int, seed: Seed, device: Device = "cpu", z: ArrayLike | None = None, flat: float = 0.0,
-    ln_sn: tuple[float, float] = (LN_SN_MEAN, LN_SN_SCATTER), partial: float = 0.15, discs: float = 0.0,
-    chunk: int = 256,
+    ln_sn: Sequence[float] = (LN_SN_MEAN, LN_SN_SCATTER), partial: float = 0.15, discs: float = 0.0, chunk: int = 256,
 ):  # fmt: skip
     """Simulate quasar spectra with BOSS noise.
 

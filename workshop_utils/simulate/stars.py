@@ -13,6 +13,7 @@ al. 2013, ApJS 204, 5; C2 and CN of carbon stars: Green 2013, ApJ 765, 12; catac
 """
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +130,7 @@ def simulate_stars(
     seed: Seed,
     device: Device = "cpu",
     kind: Tensor | None = None,
-    ln_sn: tuple[float, float] = (1.9, 1.0),
+    ln_sn: Sequence[float] = (1.9, 1.0),
     partial: float = 0.5,
     chunk: int = 256,
 ):
