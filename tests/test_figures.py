@@ -77,6 +77,9 @@ PLOTS = {
     "series": lambda: figures.plot_series(
         {"raw": {"H1": (X, X), "L1": (X, -X)}, "whitened": {"": (X, X**2)}}, ["strain", "σ"], marks={"merger": 0.5}
     ),
+    "spectrogram": lambda: figures.plot_spectrogram(
+        {"H1": (X, np.geomspace(30, 400, 20), np.outer(np.arange(20), X)), "L1": (X, [50, 200], np.stack([X, X]))}
+    ),
     "asd": lambda: figures.plot_asd({"H1": ([10, 100, 1000], [1e-22, 4e-24, 9e-24])}),
     "loudness": lambda: figures.plot_loudness({"noise": 6 + 0.3 * X, "signals": 9 + 3 * X}, "S/N"),
     "detection": lambda: figures.plot_detection({"one": ([0, 0, 1], [0, 0.9, 1]), "two": ([0, 1], [0, 1])}, 500),

@@ -67,6 +67,7 @@ from .strain import (
     plot_found,
     plot_loudness,
     plot_series,
+    plot_spectrogram,
 )
 from .style import (
     BLACK,
@@ -155,6 +156,7 @@ __all__ = [
     "plot_sample",
     "plot_series",
     "plot_spectra",
+    "plot_spectrogram",
     "plot_stacks",
     "plot_stages",
     "plot_steps",

@@ -72,6 +72,29 @@ def plot_asd(curves: Mapping, band: Sequence[float] = (20, 500), ylim: Sequence[
 
 
 @with_alt_text
+def plot_spectrogram(panels: Mapping, xlim: Sequence[float] | None = None):
+    """Draw how much of each pitch there is at each time.
+
+    Parameters
+    ----------
+    panels : dict of str to (array, array, array)
+        Title to time (s), frequency (Hz), and S/N of shape (frequency, time).
+    xlim : (float, float), optional
+        s.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(12.5, 5.0), sharey=True, squeeze=False)
+    top = max(float(np.max(snr)) for *_, snr in panels.values())
+    for ax, (title, (time, frequency, snr)) in zip(axes[0], panels.items(), strict=True):
+        shade = ax.pcolormesh(time, frequency, snr, vmin=0, vmax=top, cmap="viridis", shading="nearest")
+        ax.set(title=title, xlabel="time (s)", xlim=xlim, yscale="log")
+    axes[0, 0].set_ylabel("frequency (Hz)")
+    axes[0, 0].set_yticks([30, 50, 100, 200, 400], ["30", "50", "100", "200", "400"])
+    axes[0, 0].yaxis.set_minor_locator(mpl.ticker.NullLocator())
+    figure.colorbar(shade, ax=axes, label="S/N of a burst", pad=0.02)
+    return figure
+
+
+@with_alt_text
 def plot_loudness(groups: Mapping, xlabel: str):
     """Draw how often each loudness occurs, in several groups of samples.
 
