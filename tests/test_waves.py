@@ -87,7 +87,7 @@ def test_kernels_of_the_cnn_hear_a_wave_in_any_phase():
 
 
 def test_cnn_begins_as_a_matched_filter(sky):
-    """Before training it tells waves from noise, once its batch normalisation has met strain; begun at random, hardly."""
+    """Untrained it tells waves from noise, once its batch normalisation has met strain; begun at random, hardly."""
     area = {}
     for templates in (0, 24):
         torch.manual_seed(0)
