@@ -35,7 +35,8 @@ class StrainCNN(nn.Module):
     kernels, strides : 3 int each
         Taps and steps of the three convolutions.
     neurons, width : int
-        Output channels of the second (for each kind) and the third.
+        Output channels of the second (for each kind) and the third; to begin as a matched filter at least 3, and at
+        least as many as `kinds`.
 
     >>> StrainCNN(templates=False)(torch.zeros(2, 3, 4096)).shape
     torch.Size([2, 1])
