@@ -79,6 +79,17 @@ def matched_filter(white: Strain, templates: Templates) -> SnrSeries:
     return torch.fft.ifft(waves[:, None] * (scale * templates.conj()), time, norm="forward")
 
 
+def in_time(templates: Tensor):
+    """Templates (..., 960) as rows in time (..., 4096), the merger at time 0; what comes before it is at the end.
+
+    >>> in_time(whitened_templates(2)).shape
+    torch.Size([2, 3, 4096])
+    """
+    first = round(LOW * N_SAMPLES / SAMPLE_RATE)
+    above = N_SAMPLES // 2 + 1 - first - templates.shape[-1]
+    return torch.fft.irfft(nn.functional.pad(templates, (first, above)), N_SAMPLES)
+
+
 def fitting_template(white: Tensor, templates: Tensor, values: int = 1100, merger: int = 1000):
     """The template that fits a sample best in H1, with the phase that fits, as a row in time.
 
@@ -105,10 +116,7 @@ def fitting_template(white: Tensor, templates: Tensor, values: int = 1100, merge
     in_h1 = matched_filter(white[None], templates)[0, :, 0]  # (template, time)
     k, when = divmod(int(in_h1.abs().argmax()), in_h1.shape[1])
     phase = in_h1[k, when].angle() + 2 * math.pi * LOW * when / FILTER_RATE  # the filter's sums begin at LOW, not at 0
-    spectrum = torch.zeros(N_SAMPLES // 2 + 1, dtype=torch.complex64)
-    first = round(LOW * N_SAMPLES / SAMPLE_RATE)
-    spectrum[first : first + templates.shape[-1]] = templates[k, 0] * torch.exp(1j * phase)
-    row = torch.fft.irfft(spectrum).roll(merger)[:values]  # the merger, at time 0, would else stand at the start
+    row = in_time(templates[k, 0] * torch.exp(1j * phase)).roll(merger)[:values]
     return row / row.norm()
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from ..shapes import Outputs, Strain
-from ..strain import LOW, N_SAMPLES, SAMPLE_RATE
+from ..strain import N_SAMPLES
 from .cnn import convolutions, he_uniform, pooled_length
-from .matched_filter import whitened_templates
+from .matched_filter import in_time, whitened_templates
 
 FIRST, EVERY = 1536, 2  # of a sample's 4,096 values: mergers are in the last half second, no wave is above 500 Hz
 AFTER_MERGER = 60  # values of a kernel's 1,000 that lie behind the merger
@@ -45,10 +45,9 @@ class StrainCNN(nn.Module):
     def __init__(self, kinds=48, templates=True, kernels=(500, 200, 10), strides=(4, 1, 1), neurons=8, width=64):
         super().__init__()
         self.kinds = kinds
-        hear, combine, compare = zip(kernels, strides, strict=True)
-        self.hear = nn.Sequential(*convolutions(1, hear[:1], hear[1:], [PHASES * kinds]))
-        self.combine = nn.Sequential(*convolutions(3 * PHASES, combine[:1], combine[1:], [neurons]))
-        self.compare = nn.Sequential(*convolutions(neurons * kinds, compare[:1], compare[1:], [width]))
+        self.hear = nn.Sequential(*convolutions(1, kernels[:1], strides[:1], [PHASES * kinds]))
+        self.combine = nn.Sequential(*convolutions(3 * PHASES, kernels[1:2], strides[1:2], [neurons]))
+        self.compare = nn.Sequential(*convolutions(neurons * kinds, kernels[2:], strides[2:], [width]))
         self.odds = nn.Conv1d(width, kinds, 1)
         self.apply(he_uniform)
         if templates:
@@ -100,12 +99,10 @@ def template_kernels(n: int, taps: int = 500):
     >>> template_kernels(2).shape
     torch.Size([6, 1, 500])
     """
-    first = round(LOW * N_SAMPLES / SAMPLE_RATE)
     templates = covering(whitened_templates(BANK)[:, 0], n)
-    spectra = torch.zeros(n, PHASES, N_SAMPLES // 2 + 1, dtype=torch.complex64)
     turns = torch.exp(2j * math.pi * torch.arange(PHASES) / PHASES)
-    spectra[..., first : first + templates.shape[-1]] = templates[:, None] * turns[:, None]
-    waves = torch.fft.irfft(spectra, N_SAMPLES).roll(taps * EVERY - AFTER_MERGER, -1)[..., : taps * EVERY : EVERY]
+    waves = in_time(templates[:, None] * turns[:, None]).roll(taps * EVERY - AFTER_MERGER, -1)
+    waves = waves[..., : taps * EVERY : EVERY]
     return nn.functional.normalize(waves, dim=-1).flatten(0, 1)[:, None]
 
 
