@@ -72,7 +72,7 @@ RECIPES = {
     "any_object": (object_cnn, 8000, 128, 4e-3, 5),
     "quasar_or_galaxy": (classifier, 600, 128, 3e-3, 3),
     "gravitational_waves": (MatchedFilterNetwork, 2500, 128, 4e-2, 4),
-    "gravitational_waves_cnn": (StrainCNN, 7000, 64, 5e-3, 6),
+    "gravitational_waves_cnn": (StrainCNN, 3000, 64, 4e-3, 6),
 }
 
 

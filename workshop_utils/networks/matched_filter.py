@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..shapes import CoincidentSnr, Outputs, SnrSeries, Strain, Templates, TemplateScores
-from ..simulate.binaries import waveforms
-from ..strain import HIGH, LOW, N_SAMPLES, SAMPLE_RATE, design_asd
+from ..strain import HIGH, LOW, N_SAMPLES, SAMPLE_RATE, design_asd, waveforms
 
 FILTER_RATE = 512  # Hz at which a matched filter answers: its output varies no faster than its band is wide
 REACH = (1, 6, 14)  # steps of 1/512 s within which H1, L1 and V1 see the same wave: light needs 10 and 27 ms to them

@@ -3,16 +3,17 @@
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ..shapes import Outputs, Strain
+from ..shapes import Features, Outputs, Strain
 from ..strain import N_SAMPLES
-from .cnn import convolutions, he_uniform, pooled_length
+from .cnn import he_uniform, pooled_length
+from .convolution import LongConv1d, PairMax
 from .matched_filter import in_time, whitened_templates
 
-FIRST, EVERY = 1536, 2  # of a sample's 4,096 values: mergers are in the last half second, no wave is above 500 Hz
+FIRST, EVERY, STRIDE = 1720, 2, 2  # of a sample's 4,096 values: mergers from 1.3 s on, no wave above 500 Hz, 512 Hz
 AFTER_MERGER = 60  # values of a kernel's 1,000 that lie behind the merger
-PHASES = 3  # ReLU hears a wave in half of all phases; of three, a third of a turn apart, one always hears it well
+LOUD = 20.0  # squared S/N of a wave that is just worth hearing: in its units all numbers and weights are of size 1
 BANK = 400  # waveforms from which the kernels are chosen
 
 
@@ -21,71 +22,89 @@ class StrainCNN(nn.Module):
 
     The full layers of `CNN` have a weight for every place of the row, and learn for each time anew what a merger looks
     like. Here what is the same shares its weights. The first convolution is one for all detectors, for a wave has the
-    same shape in all. The second adds up what they heard of one kind of wave, the same way for every kind. The third
-    compares the kinds; neurons, the same for all times, say the log odds of each, and how frequent each time is, is
-    learned and added. The answer is the logarithm of the mean of all these odds (logsumexp).
+    same shape in all. The second adds up what they heard of one kind of wave, each neuron for one direction of the sky;
+    the third looks at what happens shortly before and after. Both are the same for every kind. From them follow the log
+    odds of each kind, direction and time; how frequent each kind and time is, is learned and added. The answer is the
+    logarithm of the mean of all these odds (logsumexp).
+
+    Behind the first convolution `Power` stands in place of ReLU, which is deaf to a wave in half of all phases. No
+    batch normalisation follows it: the loudest wave of a batch would set the scale for all others.
 
     Parameters
     ----------
     kinds : int
-        Kinds of waves; the first layer hears each in three phases.
+        Kinds of waves that the first layer hears.
     templates : bool
         It begins as a matched filter with waveforms of the bank (`begin_as_matched_filter`), and learns on from there.
         Otherwise all weights start at random.
-    kernels, strides : 3 int each
-        Taps and steps of the three convolutions.
-    neurons, width : int
-        Output channels of the second (for each kind) and the third; to begin as a matched filter at least 3, and at
-        least as many as `kinds`.
+    kernels : 3 int
+        Taps of the three convolutions.
+    neurons : int
+        Output channels of the second and the third; to begin as a matched filter at least 5.
 
-    >>> StrainCNN(templates=False)(torch.zeros(2, 3, 4096)).shape
+    >>> StrainCNN(kinds=4, templates=False)(torch.zeros(2, 3, 4096)).shape
     torch.Size([2, 1])
     """
 
-    def __init__(self, kinds=48, templates=True, kernels=(500, 200, 10), strides=(4, 1, 1), neurons=8, width=64):
+    def __init__(self, kinds=96, templates=True, kernels=(500, 200, 10), neurons=8):
         super().__init__()
         self.kinds = kinds
-        self.hear = nn.Sequential(*convolutions(1, kernels[:1], strides[:1], [PHASES * kinds]))
-        self.combine = nn.Sequential(*convolutions(3 * PHASES, kernels[1:2], strides[1:2], [neurons]))
-        self.compare = nn.Sequential(*convolutions(neurons * kinds, kernels[2:], strides[2:], [width]))
-        self.odds = nn.Conv1d(width, kinds, 1)
+        hear, combine, follow = kernels
+        self.hear = nn.Sequential(LongConv1d(1, 2 * kinds, hear, STRIDE), nn.BatchNorm1d(2 * kinds), Power(), PairMax())
+        self.combine = nn.Sequential(LongConv1d(3, neurons, combine, 1, combine // 2), nn.ReLU(), PairMax())
+        self.follow = nn.Sequential(LongConv1d(neurons, neurons, follow, 1, follow // 2), nn.ReLU(), PairMax())
+        self.odds = nn.Conv1d(neurons, neurons, 1)
         self.apply(he_uniform)
         if templates:
             begin_as_matched_filter(self)
-        places = pooled_length((N_SAMPLES - FIRST) // EVERY, kernels, strides)
-        self.time_prior = nn.Parameter(torch.zeros(places))
+        heard = ((N_SAMPLES - FIRST) // EVERY - hear) // STRIDE + 1
+        self.time_prior = nn.Parameter(torch.zeros(pooled_length(heard // 2, kernels[1:], (1, 1))))
+        self.kind_prior = nn.Parameter(torch.zeros(kinds, 1, 1))
 
     def forward(self, white: Strain) -> Outputs:
         n = len(white)
-        heard = self.hear(white[..., FIRST::EVERY].flatten(0, 1)[:, None])  # (sample detector, kind phase, time)
-        heard = heard.view(n, 3, self.kinds, PHASES, -1).transpose(1, 2).flatten(0, 1).flatten(1, 2)
-        combined = self.combine(heard)  # (sample kind, neuron, time)
-        odds = self.odds(self.compare(combined.view(n, -1, combined.shape[-1]))) + self.time_prior
-        return torch.logsumexp(odds.flatten(1), 1, keepdim=True) - math.log(odds[0].numel())
+        power = self.hear(white[..., FIRST::EVERY].flatten(0, 1)[:, None])  # (sample detector, kind, time)
+        power = power.unflatten(0, (n, 3)).transpose(1, 2).flatten(0, 1)  # (sample kind, detector, time)
+        odds = self.odds(self.follow(self.combine(power))).unflatten(0, (n, self.kinds))
+        odds = (odds + self.kind_prior + self.time_prior).flatten(1)
+        return torch.logsumexp(odds, 1, keepdim=True) - math.log(odds.shape[1])
+
+
+class Power(nn.Module):
+    """Squares of every two channels added up: how loud a wave is whose phases they hear a quarter of a turn apart.
+
+    >>> Power()(torch.tensor([[[2.0], [4.0]]]))  # in units of `LOUD`
+    tensor([[[1.]]])
+    """
+
+    def forward(self, x: Tensor) -> Features:
+        return x.unflatten(1, (-1, 2)).square().sum(2) / LOUD
 
 
 @torch.no_grad()
 def begin_as_matched_filter(network: StrainCNN):
     """Set the first weights of a `StrainCNN` so that it does what a matched filter does.
 
-    A neuron of the first layer hears one template in one phase; what is weak there (1.3 standard deviations of the
-    noise), ReLU takes for noise. Neurons of the second add up phases and detectors, L1 at the same time as H1, before
-    or after, Virgo at any time within 27 ms, as light needs to it. The third passes that on. (Batch normalisation
-    follows, so the size of weights does not matter to what a neuron hears: it says how slowly Adam, whose steps are all
-    of one size, will change it.)
+    Two channels of the first layer hear one template, a quarter of a turn apart. A neuron of the second adds up the
+    detectors: L1 at one of five delays behind H1, Virgo at any time within 25 ms, as light needs to it. The third
+    passes that on. Of a squared S/N of 1 the log odds rise by 0.35 (a half if the strength were known), and they start
+    where about half of all samples are waves.
+
+    Adam's steps are all of one size, so large weights change slowly, and what follows them makes up for their size.
     """
-    kinds = torch.arange(network.kinds)
     network.hear[0].weight.copy_(60 * template_kernels(network.kinds, network.hear[0].kernel_size[0]))
-    network.hear[1].bias.fill_(-1.3)
-    combine = network.combine[0].weight.unflatten(1, (3, PHASES))  # neuron, detector, phase, tap
-    middle = combine.shape[-1] // 2
-    for neuron, later in enumerate((0, -1, 1)):
-        combine[neuron, 0, :, middle] = combine[neuron, 1, :, middle + later] = 10.0
-        combine[neuron, 2, :, middle - 3 : middle + 4] = 3.0
-    compare = network.compare[0].weight
-    compare.unflatten(1, (network.kinds, -1))[kinds, kinds, :3, compare.shape[-1] // 2] = 20.0
-    network.odds.weight *= 0.1
-    network.odds.weight[kinds, kinds] = 1.0
+    combine, follow, odds = network.combine[0].weight, network.follow[0].weight, network.odds
+    for weights in (combine, follow, odds.weight):
+        weights *= 0.1
+    odds.bias.fill_(-11.5)
+    for neuron, later in enumerate(range(-2, 3)):  # steps of 1/256 s
+        combine[neuron], follow[neuron] = 0.0, 0.0
+        middle = combine.shape[-1] // 2
+        combine[neuron, 0, middle] = combine[neuron, 1, middle + later] = 4.0
+        combine[neuron, 2, middle - 6 : middle + 7] = 0.8
+        follow[neuron, neuron, follow.shape[-1] // 2] = 4.0
+        odds.weight[neuron, neuron] = 0.35 * LOUD / 16
+        odds.bias[neuron] = -8.5
 
 
 def template_kernels(n: int, taps: int = 500):
@@ -93,15 +112,15 @@ def template_kernels(n: int, taps: int = 500):
 
     Returns
     -------
-    tensor, shape (3 n, 1, taps), float32
-        Each of the n (as whitened in H1) in three phases; squares sum to 1. 1,024 taps are a second.
+    tensor, shape (2 n, 1, taps), float32
+        Each of the n (as whitened in H1) in two phases, a quarter of a turn apart; squares sum to 1. 1,024 taps are a
+        second.
 
     >>> template_kernels(2).shape
-    torch.Size([6, 1, 500])
+    torch.Size([4, 1, 500])
     """
     templates = covering(whitened_templates(BANK)[:, 0], n)
-    turns = torch.exp(2j * math.pi * torch.arange(PHASES) / PHASES)
-    waves = in_time(templates[:, None] * turns[:, None]).roll(taps * EVERY - AFTER_MERGER, -1)
+    waves = in_time(templates[:, None] * torch.tensor([1, 1j])[:, None]).roll(taps * EVERY - AFTER_MERGER, -1)
     waves = waves[..., : taps * EVERY : EVERY]
     return nn.functional.normalize(waves, dim=-1).flatten(0, 1)[:, None]
 
