@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from workshop_utils import detect_waves, find_mergers
-from workshop_utils.apply.mergers import COLUMNS, blurred_quantiles, weigh
+from workshop_utils.apply import mergers
+from workshop_utils.apply.mergers import COLUMNS, aligned, blurred_quantiles, weigh
 from workshop_utils.simulate import simulate_strain
 from workshop_utils.simulate.glitches import GLITCHES, add_glitches, loudness
 from workshop_utils.sources import real_strain
-from workshop_utils.strain import SAMPLE_RATE, StrainError, design_asd, waveform_bank, whiten
+from workshop_utils.strain import SAMPLE_RATE, StrainError, design_asd, tukey, waveform_bank, whiten
 from workshop_utils.strain.records import read_record
 
 # GWTC-1 (Abbott et al. 2019, PRX 9, 031040, Table III): median chirp mass in the source's frame and redshift
@@ -85,6 +86,72 @@ def test_noise_alone_gives_no_candidates_and_long_records_are_searched_in_stretc
     assert find_mergers([write_gwosc(tmp_path / f"{name}.hdf5", noise(100, k), name) for k, name in pairs]).empty
 
 
+def test_a_record_that_begins_or_ends_amid_another_rises_from_zero(tmp_path, found):
+    """L1's record lacks 9 s before and 6 s behind, H1's is whole: the same event, as loud."""
+    files, gps = real_strain("GW150914")
+    whole, other = (read_record(file) for file in files)
+    part = slice(9 * SAMPLE_RATE, -6 * SAMPLE_RATE)
+    cut = write_gwosc(tmp_path / "L.hdf5", other.strain[part], "L1", other.start + 9, SAMPLE_RATE)
+    table = find_mergers([files[0], cut])
+    assert len(table) == 1 and abs(table.gps[0] - gps) < 0.1
+    assert table.snr_l1[0] == pytest.approx(found["GW150914"][1].snr_l1[0], rel=0.1)
+    strain, good, start = aligned([files[0], cut])
+    edge = (9 + 0.1) * SAMPLE_RATE  # a tenth of a second into L1's record
+    assert start == whole.start and strain.shape == (3, len(whole.strain)) and good[0].all() and not good[1, int(edge)]
+    assert 0 < strain[1, 9 * SAMPLE_RATE : int(edge)].abs().max() < 0.05 * strain[1].abs().max()
+
+
+def test_no_second_of_a_record_is_left_out(tmp_path, monkeypatch):
+    """A record of 67 s is searched in two stretches, and the second ends where the record does."""
+    ends = []
+    monkeypatch.setattr(mergers, "white_stretch", lambda strain, good: torch.ones(strain.shape))
+    monkeypatch.setattr(
+        mergers, "candidates", lambda white, good, start, _: ends.append(start + len(good[0]) / 2048) or []
+    )
+    find_mergers(write_gwosc(tmp_path / "H.hdf5", noise(67, 1), "H1"))
+    assert ends == [1000000064, 1000000067]
+
+
+@pytest.mark.parametrize("seconds", [1, 7])
+def test_a_record_too_short_to_measure_its_noise_is_refused(tmp_path, seconds):
+    with pytest.raises(StrainError, match="H.hdf5.*nothing can be searched"):
+        find_mergers(write_gwosc(tmp_path / "H.hdf5", noise(seconds, 1), "H1"))
+
+
+def test_waves_that_were_faked_are_left_out(tmp_path):
+    """Moving the mirrors fakes a wave; GWOSC tells when. One that only tests something else, all the time, stays in."""
+    path = write_gwosc(tmp_path / "H.hdf5", noise(16, 1), "H1")
+    with h5py.File(path, "a") as file:
+        names = [b"NO_CBC_HW_INJ", b"NO_BURST_HW_INJ", b"NO_DETCHAR_HW_INJ", b"NO_CW_HW_INJ", b"NO_STOCH_HW_INJ"]
+        file["quality/injections/InjShortnames"] = np.array(names)
+        file["quality/injections/Injmask"] = np.array([23] * 8 + [22] * 3 + [23] * 5)
+    good = read_record(path).good
+    assert good.sum() == 13 * SAMPLE_RATE and not good[8 * SAMPLE_RATE : 11 * SAMPLE_RATE].any()
+
+
+def test_text_that_breaks_off_is_not_read_at_another_rate(tmp_path):
+    path = tmp_path / "H-H1_LOSC_4_V2-1000000000-16.txt"
+    head = "# Strain\n# This file has 4096 samples per second\n# starting GPS 1000000000 duration 16\n"
+    path.write_text(head + "1e-21\n" * (8 * 4096))
+    with pytest.raises(StrainError, match="32,768 of 65,536 samples; download it again"):
+        read_record(path)
+    path.rename(tmp_path / "mine.txt")
+    with pytest.raises(StrainError, match="its name does not tell the detector"):
+        read_record(tmp_path / "mine.txt")
+
+
+def test_the_loudest_merger_is_one(tmp_path):
+    """An S/N of 100, of which parts look like lighter mergers."""
+    loud, half = (simulate_strain(1, 3, signals=1.0, snr=snr).strain[0].double() for snr in (100.0, 50.0))
+    wave = 2 * (loud - half) * tukey(loud.shape[1], 0.2)  # the same noise is in both
+    files = []
+    for i, detector in enumerate(("H1", "L1")):
+        record = noise(32, i, SAMPLE_RATE)
+        record[15 * SAMPLE_RATE : 17 * SAMPLE_RATE] += wave[i].numpy()
+        files.append(write_gwosc(tmp_path / f"{detector}.hdf5", record, detector, rate=SAMPLE_RATE))
+    assert len(find_mergers(files)) == 1
+
+
 def test_layouts_of_a_record_agree(tmp_path):
     strain = noise(16, 5)
     gwosc = write_gwosc(tmp_path / "a.hdf5", strain, "L1")
@@ -93,7 +160,8 @@ def test_layouts_of_a_record_agree(tmp_path):
         file["L1:GWOSC-4KHZ_R1_STRAIN"].attrs.update({"x0": 1000000000.0, "dx": 1 / 4096})
     with gzip.open(tmp_path / "L-L1_LOSC_4_V2-1000000000-16.txt.gz", "wt") as file:
         file.write(
-            "# Gravitational wave strain\n# This file has 65536 samples\n# starting GPS 1000000000 duration 16\n"
+            "# Gravitational wave strain\n# This file has 4096 samples per second\n"
+            "# starting GPS 1000000000 duration 16\n"
         )
         file.writelines(f"{value:.9e}\n" for value in strain)
     records = [read_record(path) for path in (gwosc, tmp_path / "gwpy.hdf5", next(tmp_path.glob("*.gz")))]
@@ -111,6 +179,7 @@ def test_layouts_of_a_record_agree(tmp_path):
         (dict(detector="G1"), "strain of G1"),
         (dict(detector="L1", flags=[3] * 7), "16 s of strain, but 7 s of the flag"),
         (dict(detector="L1", flags=[0] * 16), "no good data"),
+        (dict(detector="L1", start=np.nan), "a GPS time of nan s"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -131,6 +200,11 @@ def test_frame_files_and_other_kinds_are_refused_by_what_they_are(tmp_path):
         read_record(tmp_path / "H.hdf5")
     with pytest.raises(StrainError, match="does not exist"):
         find_mergers(tmp_path / "lost.hdf5")
+    with pytest.raises(StrainError, match="a folder; pass the file in it"):
+        find_mergers(tmp_path)
+    for scale, words in ((0, "all values are 0"), (1e-12, "at most are no strain")):
+        with pytest.raises(StrainError, match=words):
+            read_record(write_gwosc(tmp_path / "H.hdf5", scale * noise(16, 1), "H1"))
 
 
 def test_glitches_are_as_loud_as_drawn_and_in_one_detector():

@@ -329,6 +329,8 @@ def test_g2net(tmp_path, tree, dtype):
     assert list(table["id"]) == IDS and list(table["target"]) == [0, 1, 0, 1]
     out = read_g2net(table["file"])
     assert out.dtype == np.float32 and np.array_equal(out, samples)
+    (folder / f"._{IDS[0]}.npy").write_bytes(b"what macOS leaves beside a file that it copies")
+    assert table.equals(g2net_labels(folder))
     blocks = list(strain.g2net_blocks(table["file"], 3))
     assert [len(block) for block in blocks] == [3, 1] and np.array_equal(np.concatenate(blocks), samples)
     assert np.array_equal(read_g2net(table["file"][2]), samples[2:3])

@@ -280,6 +280,21 @@ def g2net(tmp_path_factory):
     return strain, write_g2net(parts, tmp_path_factory.mktemp("data") / "g2net")
 
 
+def test_an_interrupted_tree_leaves_nothing_and_an_old_one_stays(g2net, tmp_path):
+    strain, folder = g2net
+
+    def stopped():
+        yield strain[:2], torch.zeros(2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_g2net(stopped(), tmp_path / "g2net")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(FileExistsError, match="is there already"):
+        write_g2net([], folder)
+    assert len(g2net_labels(folder)) == 40
+
+
 def test_g2net_tree_is_that_of_the_competition(g2net):
     strain, folder = g2net
     labels = g2net_labels(folder)

@@ -19,6 +19,7 @@ THRESHOLD = 4.0  # ln odds above which a window is a candidate
 STRETCH, OVERLAP = 64, 4  # s that are searched with one measured noise, and their overlap
 STEP = 0.25  # s between windows of 2 s: mergers are looked for in 0.7 s of each
 APART = 0.5  # s within which candidates are one
+SURE, LONGEST = 29.9, 1.5  # ln odds of a merger so loud that a part of it is found as another, within a template's s
 SPACING = 0.04  # of ln(chirp mass) around a template; with it 90 % intervals hold 90 % of simulated masses
 EDGE = 1.0  # s beside a gap over which strain rises from 0: a step would ring in what is whitened
 LEAST = 8  # s of good data in a stretch without which its noise cannot be measured
@@ -32,21 +33,24 @@ def find_mergers(files: Any, threshold: float = THRESHOLD):
     ----------
     files : path or list of paths
         Records of one stretch of time, one file for each detector that ran: HDF5 of GWOSC or gwpy, or GWOSC's text
-        (see `strain.records.read_record`). Gaps and seconds of bad quality are skipped.
+        (see `strain.records.read_record`). Gaps, seconds of bad quality and what is within 1.3 s after them or the
+        beginning are skipped.
     threshold : float
         Logarithm of the odds that a candidate must exceed, where half of all windows hold a merger, as in training.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each candidate, the strongest first: gps (s, at the Earth, to about 10 ms), log_odds, snr_h1, snr_l1,
-        snr_v1 (NaN if off), chirp_mass, chirp_mass_low and chirp_mass_high (median and 90 % interval; solar masses in
-        the detectors' frame, which is 1 + z times the source's).
+        A row for each candidate, the strongest first: gps (s, of the merger at H1, to about 20 ms; 50 ms or more where
+        H1 was off), log_odds, snr_h1, snr_l1, snr_v1 (NaN if off; of the last two the highest within the light's travel
+        time, so above 0 in noise, too), chirp_mass, chirp_mass_low and chirp_mass_high (median and 90 % interval; solar
+        masses in the detectors' frame, which is 1 + z times the source's). The bank's binaries have 14 to 170 solar
+        masses in all: what is heavier or lighter gets the masses of what resembles it most.
 
     Raises
     ------
     StrainError
-        For files that cannot be read, of different times, or two of one detector.
+        For files that cannot be read, of different times, two of one detector, or with too few good data.
 
     >>> from workshop_utils.sources import real_strain
     >>> table = find_mergers(real_strain("GW150914")[0])
@@ -54,16 +58,23 @@ def find_mergers(files: Any, threshold: float = THRESHOLD):
     (1, 1126259462.4)
     """
     strain, good, start = aligned(files)
-    found = []
-    firsts = range(0, max(strain.shape[1] - OVERLAP * SAMPLE_RATE, 1), (STRETCH - OVERLAP) * SAMPLE_RATE)
+    found, searched = [], 0
+    last = max(strain.shape[1] - STRETCH * SAMPLE_RATE, 0)  # a stretch ends where the records do
+    firsts = sorted({min(first, last) for first in range(0, strain.shape[1], (STRETCH - OVERLAP) * SAMPLE_RATE)})
     for first in tqdm(firsts, unit="stretch", disable=len(firsts) < 2):
         part = slice(first, first + STRETCH * SAMPLE_RATE)
         white = white_stretch(strain[:, part], good[:, part])
         if white is not None:
+            searched += 1
             found += candidates(white, good[:, part], start + first / SAMPLE_RATE, threshold)
+    if not searched:
+        raise StrainError(
+            f"{files}: nothing can be searched, as noise is measured in {LEAST} s of good data (within {EDGE:g} s of a "
+            "gap they are not); pass longer records."
+        )
     found.sort(key=lambda row: -row["log_odds"])
     kept = []
-    for row in found:  # windows and stretches overlap: of neighbours the loudest stays
+    for row in found:  # stretches overlap: of neighbours the loudest stays
         if all(abs(row["gps"] - other["gps"]) > APART for other in kept):
             kept.append(row)
     return pd.DataFrame(kept, columns=COLUMNS)
@@ -82,8 +93,8 @@ def aligned(files):
         records[record.detector] = record
     start = min(record.start for record in records.values())
     stop = max(record.start + len(record.strain) / SAMPLE_RATE for record in records.values())
-    length = min(len(record.strain) for record in records.values()) / SAMPLE_RATE
-    if stop - start >= 2 * length and len(records) > 1:
+    first_stop = min(record.start + len(record.strain) / SAMPLE_RATE for record in records.values())
+    if max(record.start for record in records.values()) >= first_stop:
         times = ", ".join(f"{name} from {record.start:.0f}" for name, record in records.items())
         raise StrainError(f"records of different times ({times}); pass files of one stretch of time.")
     n = round((stop - start) * SAMPLE_RATE)
@@ -91,9 +102,10 @@ def aligned(files):
     for name, record in records.items():
         row, first = DETECTORS.index(name), round((record.start - start) * SAMPLE_RATE)
         part = slice(first, first + len(record.strain))
-        far = distance_to_gap(record.good) / (EDGE * SAMPLE_RATE)
-        strain[row, part] = record.strain * np.sin(np.pi / 2 * far.clip(0, 1)) ** 2
-        good[row, part] = far > 1
+        good[row, part] = record.good
+        far = distance_to_gap(good[row]) / (EDGE * SAMPLE_RATE)  # where others go on, the end of a record is a gap
+        strain[row, part] = record.strain * np.sin(np.pi / 2 * far[part].clip(0, 1)) ** 2
+        good[row] = far > 1
     return torch.from_numpy(strain), torch.from_numpy(good), start
 
 
@@ -115,10 +127,12 @@ def white_stretch(strain, good):
     The whole stretch is whitened before windows are cut from it: in 2 s alone the lines of a real detector leak.
     """
     white = torch.zeros(strain.shape)
+    if strain.shape[1] < N_SAMPLES:
+        return None
     for row in range(len(DETECTORS)):
         whole = good[row].unfold(0, N_SAMPLES, N_SAMPLES // 2).all(1)
         pieces = strain[row].unfold(0, N_SAMPLES, N_SAMPLES // 2)[whole]
-        if len(pieces) * N_SAMPLES // 2 < LEAST * SAMPLE_RATE:
+        if (len(pieces) + 1) * N_SAMPLES // 2 < LEAST * SAMPLE_RATE:
             continue
         asd = measure_asd(pieces[:, None])
         white[row] = whiten(strain[row][None], asd, alpha=0.5 * SAMPLE_RATE / strain.shape[1])[0]
@@ -143,8 +157,10 @@ def candidates(white, good, start, threshold):
         row = weigh(windows[best])
         row["gps"] += start + best * STEP
         found.append({"log_odds": float(log_odds[best]), **row})
-        near = (torch.arange(len(log_odds)) - best).abs() * STEP <= APART + SEARCH[1] - SEARCH[0]
-        log_odds[near] = -torch.inf
+        reach = APART + SEARCH[1] - SEARCH[0]
+        if log_odds[best] > SURE:
+            reach += LONGEST
+        log_odds[(torch.arange(len(log_odds)) - best).abs() * STEP <= reach] = -torch.inf
     return found
 
 

@@ -12,8 +12,10 @@ from ..sources import shipped
 from ..strain import (
     DETECTORS,
     HIGH,
+    LARGEST,
     LOW,
     N_SAMPLES,
+    SMALLEST,
     StrainError,
     check_strain,
     design_asd,
@@ -50,18 +52,38 @@ def detect_waves(strain: Any, asd: Tensor | None = None):
     Raises
     ------
     StrainError (a ValueError)
-        For strain that cannot be used (see `strain.check_strain`), and where a noise spectrum must and cannot be
-        measured.
+        For strain that cannot be used (see `strain.check_strain`), for an asd that is none, and where a noise spectrum
+        must and cannot be measured.
 
     >>> from workshop_utils.simulate import simulate_strain
     >>> detect_waves(simulate_strain(2, seed=1).strain).shape
     (2,)
     """
     strain = check_strain(strain)
-    asd, alpha = noise_of(strain) if asd is None else (asd, MEASURED_ALPHA)
+    asd, alpha = noise_of(strain) if asd is None else (check_asd(asd, strain), MEASURED_ALPHA)
     white = whiten(strain, asd, alpha=alpha)
     log_odds = predict(waves_network(), white, BATCH)[:, 0].double()
     return torch.sigmoid(SUREST * torch.tanh(log_odds / SUREST)).numpy()
+
+
+def check_asd(asd: Any, strain: Tensor):
+    """Return an amplitude spectral density (3, k) as a tensor; StrainError where it cannot be that of the strain.
+
+    >>> from workshop_utils.simulate import simulate_strain
+    >>> check_asd(design_asd(np.linspace(0, 1024, 2049)), simulate_strain(1, seed=1).strain).shape
+    torch.Size([3, 2049])
+    """
+    asd = torch.as_tensor(asd, dtype=strain.dtype)
+    if asd.dim() != 2 or len(asd) != len(DETECTORS) or asd.shape[1] < 2:
+        raise StrainError(f"asd of shape {tuple(asd.shape)}: it must be (3, k), as strain.measure_asd returns it.")
+    for i, name in enumerate(DETECTORS):
+        middle = float(asd[i].median())
+        if strain[:, i].any() and not (asd[i].isfinite().all() and SMALLEST < middle < LARGEST):
+            raise StrainError(
+                f"{name}: an asd of {middle:.2g} is none of a detector, whose are of order 1e-23 strain/sqrt(Hz); "
+                "give the root of the power spectral density, as strain.measure_asd returns it."
+            )
+    return asd
 
 
 def noise_of(strain: Tensor | np.ndarray, tolerance: float = 0.25):

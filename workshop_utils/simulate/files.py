@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import h5py
@@ -156,13 +157,19 @@ def write_g2net(blocks, folder):
         `folder`
     """
     part, rows = Path(f"{folder}.part"), []
-    for strain, target in blocks:
-        for one, has_signal in zip(strain.cpu().double().numpy(), target.cpu().tolist(), strict=True):
-            name = hashlib.sha256(str(len(rows)).encode()).hexdigest()[:10]
-            path = part / "train" / name[0] / name[1] / name[2] / f"{name}.npy"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, one)
-            rows.append(f"{name},{int(has_signal)}")
-    (part / "training_labels.csv").write_text("\n".join(["id,target", *sorted(rows), ""]), encoding="utf-8")
-    os.replace(part, folder)
+    if Path(folder).exists():
+        raise FileExistsError(f"{folder} is there already; remove it, or choose another name.")
+    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+    try:
+        for strain, target in blocks:
+            for one, has_signal in zip(strain.cpu().double().numpy(), target.cpu().tolist(), strict=True):
+                name = hashlib.sha256(str(len(rows)).encode()).hexdigest()[:10]
+                path = part / "train" / name[0] / name[1] / name[2] / f"{name}.npy"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, one)
+                rows.append(f"{name},{int(has_signal)}")
+        (part / "training_labels.csv").write_text("\n".join(["id,target", *sorted(rows), ""]), encoding="utf-8")
+        os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return Path(folder)

@@ -217,6 +217,8 @@ def check_strain(strain: Any):
             f"{SAMPLE_RATE} Hz; give a detector that was off a row of zeros."
         )
     strain = strain.reshape(-1, len(DETECTORS), N_SAMPLES)
+    if not len(strain):
+        raise StrainError("no samples; give at least one.")
     peak = strain.abs().amax(-1)  # NaN where there is one
     if not peak.isfinite().all():
         sample, detector = (~peak.isfinite()).nonzero()[0].tolist()

@@ -45,7 +45,7 @@ def g2net_labels(folder: str | PathLike | None = None, partial: bool = False):
         name.removesuffix(".npy"): os.path.join(place, name)
         for place, _, names in os.walk(home)
         for name in names
-        if name.endswith(".npy")
+        if name.endswith(".npy") and not name.startswith(".")  # macOS leaves ._... beside files that it copies
     }
     table["file"] = table["id"].map(files)
     lost, strange = table["id"][table["file"].isna()], sorted(files.keys() - set(table["id"]))

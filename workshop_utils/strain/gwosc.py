@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
-from torch import Tensor
 
 from ..sources import remedy
 from .detectors import SAMPLE_RATE, StrainError
 from .filters import LARGEST
 
 DATA_QUALITY = ("DATA", "CBC_CAT1")  # GWOSC: data are there; no severe fault of the detector
+NO_INJECTION = ("NO_CBC_HW_INJ", "NO_BURST_HW_INJ", "NO_DETCHAR_HW_INJ")  # no wave was faked by moving the mirrors
 
 
 class GwoscStrain(NamedTuple):
@@ -68,12 +68,15 @@ def read_gwosc(path: str | PathLike):
 
 
 def read_quality(file):
-    """Boolean array per second and per flag in DATA_QUALITY; all good where the file has no such table."""
-    if "quality/simple/DQmask" not in file:
-        return {}
-    mask = file["quality/simple/DQmask"][:]
-    names = [name.decode() if isinstance(name, bytes) else str(name) for name in file["quality/simple/DQShortnames"][:]]
-    return {name: mask >> bit & 1 == 1 for bit, name in enumerate(names) if name in DATA_QUALITY}
+    """Boolean array per second and per flag in DATA_QUALITY and NO_INJECTION; all good where there is no such table."""
+    flags = {}
+    for table, wanted in (("simple/DQ", DATA_QUALITY), ("injections/Inj", NO_INJECTION)):
+        if f"quality/{table}mask" not in file:
+            continue
+        mask, names = file[f"quality/{table}mask"][:], file[f"quality/{table}Shortnames"][:]
+        names = [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+        flags |= {name: mask >> bit & 1 == 1 for bit, name in enumerate(names) if name in wanted}
+    return flags
 
 
 def check_rate(rate):
@@ -103,7 +106,7 @@ def _check_record(strain, rate, quality):
         raise StrainError(f"values up to {peak:.2g} are no strain; take a file as recorded from gwosc.org.")
 
 
-def resample(strain: Tensor | np.ndarray, rate: float):
+def resample(strain: np.ndarray, rate: int):
     """Resample a record (n,) from ``rate`` to 2,048 Hz; what is faster than 1,024 Hz is taken out first.
 
     By Fourier transform, of the record less the line between its ends, continued by its reflection: so nothing

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..sources import remedy
 from .detectors import DETECTORS, SAMPLE_RATE, StrainError
-from .filters import LARGEST
+from .filters import LARGEST, SMALLEST
 from .gwosc import check_rate, read_quality, resample
 
 PIECE, PAD = 64, 1  # s read at a time, and what is read more on both sides, so that resampling has no edges
@@ -45,7 +45,8 @@ def read_record(path):
     Returns
     -------
     Record
-        Seconds whose flags `DATA` or `CBC_CAT1` are not set, and samples that are no number, are not `good`.
+        Seconds whose flags `DATA` or `CBC_CAT1` are not set, seconds with a wave that was faked (GWOSC's "hardware
+        injections"), and samples that are no number, are not `good`.
 
     Raises
     ------
@@ -58,6 +59,8 @@ def read_record(path):
     ('H1', 65536, True)
     """
     path = Path(path)
+    if path.is_dir():
+        raise StrainError(f"{path}: a folder; pass the file in it.")
     if not path.is_file():
         raise StrainError(f"{path}: this file does not exist; {remedy(path, 'get it from gwosc.org')}.")
     if path.suffix.lower() == ".gwf":
@@ -69,6 +72,8 @@ def read_record(path):
         return read_text(path)
     except StrainError as error:
         raise StrainError(f"{path}: {error}") from None
+    except PermissionError:
+        raise StrainError(f"{path}: may not be read; close the program that holds it, or let it be read.") from None
     except Exception as error:  # of many kinds for a damaged file
         if any(word in str(error) for word in LOCKED):
             raise StrainError(f"{path}: another program has locked this file; close it there, or copy it.") from None
@@ -86,7 +91,9 @@ def read_hdf5(file):
         flags = read_quality(file)
     else:  # gwpy: a data set named after its channel, H1:...
         names = [name for name in file if name[:2] in DETECTORS and {"x0", "dx"} <= set(file[name].attrs)]
-        if len(names) != 1:
+        if len(names) > 1:
+            raise StrainError(f"{len(names)} channels ({', '.join(names)}); write each to a file of its own.")
+        if not names:
             raise StrainError("no strain of GWOSC or gwpy in it; get a file from gwosc.org.")
         data, detector = file[names[0]], names[0][:2]
         rate, start = 1 / float(data.attrs["dx"]), float(data.attrs["x0"])
@@ -98,13 +105,17 @@ def read_text(path):
     opened = gzip.open if path.name.endswith(".gz") else open
     with opened(path, "rt", encoding="ascii") as file:
         head = [file.readline() for _ in range(3)]
-        found = re.search(r"starting GPS (\d+) duration (\d+)", " ".join(head))
-        detector = re.match(r"[A-Z]-([A-Z]\d)_", path.name)
-        if not found or not detector:
+        found = re.search(r"(\d+) samples per second.*starting GPS (\d+) duration (\d+)", " ".join(head), re.DOTALL)
+        if not found:
             raise StrainError("neither HDF5 nor text of GWOSC; get a file from gwosc.org.")
-        values = np.array([float(line) for line in file if line.strip() and not line.startswith("#")])
-    rate = len(values) / float(found[2])
-    return from_pieces(lambda low, high: values[low:high], values.shape, rate, float(found[1]), detector[1], {})
+        detector = re.match(r"[A-Z]-([A-Z]\d)_", path.name)
+        if not detector:
+            raise StrainError("its name does not tell the detector; call it as GWOSC does, such as H-H1_....txt.")
+        values = np.fromiter((float(line) for line in file if line.strip() and not line.startswith("#")), np.float64)
+    rate, start, seconds = map(int, found.groups())
+    if len(values) != rate * seconds:
+        raise StrainError(f"{len(values):,} of {rate * seconds:,} samples; download it again.")
+    return from_pieces(lambda low, high: values[low:high], values.shape, rate, float(start), detector[1], {})
 
 
 def from_pieces(read, shape, rate, start, detector, flags):
@@ -114,8 +125,12 @@ def from_pieces(read, shape, rate, start, detector, flags):
     check_rate(rate)
     if detector not in DETECTORS:
         raise StrainError(f"strain of {detector}; the course knows {', '.join(DETECTORS)}.")
+    if not 0 <= start < 1e10:
+        raise StrainError(f"a GPS time of {start:g} s; download it again.")
     rate = round(rate)
     seconds = shape[0] // rate
+    if not seconds:
+        raise StrainError(f"{shape[0] / rate:g} s of strain are too few; take a longer record.")
     strain, good = np.zeros(seconds * SAMPLE_RATE), np.ones(seconds * SAMPLE_RATE, bool)
     for first in range(0, seconds, PIECE):
         low, high = max(first - PAD, 0), min(first + PIECE + PAD, seconds)
@@ -133,7 +148,11 @@ def from_pieces(read, shape, rate, start, detector, flags):
         if len(set_) != seconds:
             raise StrainError(f"{seconds} s of strain, but {len(set_)} s of the flag {name}; download it again.")
         good &= np.repeat(set_, SAMPLE_RATE)
+    if good.any() and not strain.any():
+        raise StrainError("all values are 0, this detector was off; take another time, or do without it.")
     strain[~good] = 0
+    if 0 < np.abs(strain).max() < SMALLEST:
+        raise StrainError(f"values of {np.abs(strain).max():.2g} at most are no strain; take a file as recorded.")
     if not strain.any():
         raise StrainError("no good data in it, all are gaps or flagged; take another time from gwosc.org.")
     return Record(strain, good, start, detector)
