@@ -34,7 +34,7 @@ def imported(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             origin = package[: len(package) - node.level + 1] + tuple(filter(None, [node.module]))
-            names = [origin[1]] if len(origin) > 1 else [alias.name for alias in node.names]
+            names = [origin[1].split(".")[0]] if len(origin) > 1 else [alias.name for alias in node.names]
             yield from (name for name in names if name in HEIGHT and name != name_of(path).split("/")[0])
 
 

@@ -1,4 +1,4 @@
-"""The networks of the course: the paper's CNN, and the shift network, which knows that a redshift is a shift."""
+"""The networks of the course: the paper's CNN, and those that know some physics: shifts, and the shapes of waves."""
 
 from .cnn import (
     CNN,
