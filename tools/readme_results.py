@@ -26,8 +26,8 @@ BLOCK = """\
 {table}
 
 Printed by `make course` (profile {profile}, {device}) on {date}; ± is the standard error. No real spectrum or strain
-was used to train. For waves the live CNN has the paper's full layers; `StrainCNN` has its convolutions, shares their weights
-and begins as templates (notebook 05)."""
+was used to train. For waves the live CNN has the paper's full layers; `StrainCNN` has its convolutions, shares their
+weights and begins as templates (notebook 05)."""
 NETWORKS = {"redshift_cnn_mse": "the paper's CNN", "redshift_cnn": "CNN with P(z)", "redshift_shift": "shift network"}
 
 

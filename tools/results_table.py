@@ -1,7 +1,7 @@
 """The table of results: what the paper reports, what networks reach on the simulated sky, and on the real one.
 
-Networks are there twice: as trained live in a notebook, within minutes, and as they ship. (For waves the live CNN has the
-paper's full layers, the shipped one is `StrainCNN`: the same convolutions, begun as templates.)
+Networks are there twice: as trained live in a notebook, within minutes, and as they ship. (For waves the live CNN has
+the paper's full layers, the shipped one is `StrainCNN`: the same convolutions, begun as templates.)
 """
 
 from workshop_utils.scores import binomial_error
