@@ -485,20 +485,20 @@ def gap(first, last):
 
 
 BAD_RECORDS = {
-    "gap": (gap(8192, 10240), "gap of 0.5 s at 2 s; take another time"),
+    "gap": (gap(8192, 10240), "gap of 1 s at 2 s .*take another time"),
     "gap at the start": (gap(0, 4096), "gap of 1 s at 0 s"),
     "gap at the end": (gap(7 * 4096, None), "gap of 1 s at 7 s"),
-    "all gap": (gap(0, None), "gap of 8 s at 0 s"),
-    "no data by flag": ({"quality": [7, 7, 6, 6, 7, 7, 7, 7]}, r"gap of 2 s at 2 s \(flag DATA is not set\)"),
-    "severe fault by flag": ({"quality": [7, 7, 7, 7, 5, 7, 7, 7]}, r"gap of 1 s at 4 s \(flag CBC_CAT1"),
+    "all gap": (gap(0, None), "no good data in it"),
+    "no data by flag": ({"quality": [7, 7, 6, 6, 7, 7, 7, 7]}, r"gap of 2 s at 2 s \(no data, or flagged"),
+    "severe fault by flag": ({"quality": [7, 7, 7, 7, 5, 7, 7, 7]}, "gap of 1 s at 4 s"),
     "slow": ({"rate": 1024}, "sampled at 1024 Hz; take a file of 4,096"),
     "odd rate": ({"Xspacing": 1 / 4096.4}, "sampled at 4096.4 Hz"),
-    "no rate": ({"Xspacing": 0.0}, "no whole HDF5 file|sampled at"),
-    "zero": ({"record": np.zeros(8 * 4096)}, "values up to 0 are no strain"),
+    "no rate": ({"Xspacing": 0.0}, "no whole file|sampled at"),
+    "zero": ({"record": np.zeros(8 * 4096)}, "all values are 0"),
     "whitened": ({"record": np.random.default_rng(0).normal(size=8 * 4096)}, "are no strain"),
     "two rows": ({"record": np.zeros((2, 4096))}, "it must be one row"),
-    "no strain": ({"drop": ["strain"]}, "no strain file of GWOSC"),
-    "no detector": ({"drop": ["meta/Detector"]}, "no strain file of GWOSC"),
+    "no strain": ({"drop": ["strain"]}, "no strain of GWOSC or gwpy"),
+    "no detector": ({"drop": ["meta/Detector"]}, "no meta/Detector"),
 }
 
 
@@ -515,7 +515,7 @@ def test_read_gwosc_refuses_what_is_no_hdf5(tmp_path):
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], whole[:300], b"", b"<html>"):
         path.write_bytes(content)
-        with pytest.raises(StrainError, match="H-H1.hdf5: no whole HDF5 file of GWOSC.*download it again"):
+        with pytest.raises(StrainError, match="H-H1.hdf5: (no whole file of strain.*download it again|neither HDF5)"):
             read_gwosc(path)
     with pytest.raises(StrainError, match="does not exist"):
         read_gwosc(tmp_path / "absent.hdf5")

@@ -430,8 +430,8 @@ def gwosc_file(path, strain=None, rate=4096, seconds=4, **more):
 NOISE = 1e-19 * np.random.default_rng(1).normal(size=16384)
 BAD_GWOSC = {
     "NaN where there are no data": (lambda path: gwosc_file(path, put(NOISE.copy(), slice(99, 500), np.nan)), "gap of"),
-    "all NaN": (lambda path: gwosc_file(path, NOISE * np.nan), "gap of"),
-    "all zero": (lambda path: gwosc_file(path, 0 * NOISE), "no strain"),
+    "all NaN": (lambda path: gwosc_file(path, NOISE * np.nan), "no good data"),
+    "all zero": (lambda path: gwosc_file(path, 0 * NOISE), "all values are 0"),
     "1e21 times too large": (lambda path: gwosc_file(path, NOISE * 1e21), "no strain"),
     "too slow": (lambda path: gwosc_file(path, rate=512), "512 Hz"),
     "spacing 0": (lambda path: gwosc_file(path, spacing=0.0), ""),
@@ -439,12 +439,12 @@ BAD_GWOSC = {
     "spacing negative": (lambda path: gwosc_file(path, spacing=-1 / 4096), "Hz"),
     "two rows": (lambda path: gwosc_file(path, NOISE.reshape(2, -1)), "one row"),
     "text": (lambda path: gwosc_file(path, np.full(100, b"loud")), ""),
-    "flagged as bad": (lambda path: gwosc_file(path, mask=np.array([127, 0, 127, 127], np.uint32)), "flag"),
+    "flagged as bad": (lambda path: gwosc_file(path, mask=np.array([127, 0, 127, 127], np.uint32)), "flagged as bad"),
     "a mask of another length": (lambda path: gwosc_file(path, mask=np.full(3, 127, np.uint32)), ""),
-    "no strain": (lambda path: gwosc_file(path, drop=["strain"]), "no strain file"),
-    "no start": (lambda path: gwosc_file(path, drop=["meta/GPSstart"]), "no strain file"),
-    "text file": (lambda path: path.write_text("0 1 2"), "no whole HDF5"),
-    "half": (with_bytes(gwosc_file, lambda data: data[: len(data) // 2]), "no whole HDF5"),
+    "no strain": (lambda path: gwosc_file(path, drop=["strain"]), "no strain of GWOSC"),
+    "no start": (lambda path: gwosc_file(path, drop=["meta/GPSstart"]), "no meta/GPSstart"),
+    "text file": (lambda path: path.write_text("0 1 2"), "neither HDF5 nor text"),
+    "half": (with_bytes(gwosc_file, lambda data: data[: len(data) // 2]), "no whole file of strain"),
 }
 
 

@@ -40,9 +40,12 @@ from .g2net import (
 )
 from .gwosc import (
     DATA_QUALITY,
-    GwoscStrain,
-    read_gwosc,
     resample,
+)
+from .records import (
+    Record,
+    read_gwosc,
+    read_record,
 )
 from .waveforms import (
     chirp_mass,
@@ -54,7 +57,6 @@ __all__ = [
     "ARMS",
     "DATA_QUALITY",
     "DETECTORS",
-    "GwoscStrain",
     "HIGH",
     "LARGEST",
     "LIGHT_SPEED",
@@ -78,7 +80,9 @@ __all__ = [
     "light_delays",
     "measure_asd",
     "read_g2net",
+    "Record",
     "read_gwosc",
+    "read_record",
     "resample",
     "tukey",
     "waveform_bank",

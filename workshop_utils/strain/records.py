@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ class Record(NamedTuple):
     detector: str
 
 
-def read_record(path):
+def read_record(path: str | PathLike):
     """Read a record, long or short, with gaps or without, resampled to 2,048 Hz.
 
     Parameters
@@ -81,10 +82,35 @@ def read_record(path):
         raise StrainError(f"{path}: no whole file of strain ({type(error).__name__}: {error}); {advice}.") from None
 
 
+def read_gwosc(path: str | PathLike):
+    """Read a record without gaps; all else as `read_record` does it.
+
+    Raises
+    ------
+    StrainError
+        As `read_record`, and where there are gaps or bad data.
+
+    >>> from workshop_utils.sources import real_strain
+    >>> len(read_gwosc(real_strain('GW150914')[0][0]).strain)
+    65536
+    """
+    record = read_record(path)
+    if not record.good.all():
+        first = int(record.good.argmin())
+        length = int(np.append(record.good[first:], True).argmax())
+        raise StrainError(
+            f"{path}: gap of {length / SAMPLE_RATE:g} s at {first / SAMPLE_RATE:g} s (no data, or flagged as bad); "
+            "take another time from gwosc.org, or cut the file there."
+        )
+    return record
+
+
 def read_hdf5(file):
     """A record from an open HDF5 file of GWOSC or gwpy."""
     flags = {}
     if "strain/Strain" in file:
+        if lost := [name for name in ("meta/GPSstart", "meta/Detector") if name not in file]:
+            raise StrainError(f"no {lost[0]} in it; get a file from gwosc.org.")
         data = file["strain/Strain"]
         rate, start = 1 / float(data.attrs["Xspacing"]), float(file["meta/GPSstart"][()])
         detector = file["meta/Detector"].asstr()[()]
