@@ -43,7 +43,7 @@ NETWORKS = {  # network, loss, highest learning rate
     "shift network": (ShiftNetwork, None, 3e-3),
     "CNN, full layers": (functools.partial(CNN, length=4096, channels=3), detection_loss, 3e-3),
     "CNN, sum over times": (functools.partial(StrainCNN, templates=False), detection_loss, 3e-3),
-    "the same, begun as templates": (StrainCNN, detection_loss, 5e-3),
+    "the same, begun as templates": (StrainCNN, detection_loss, 4e-3),
     "matched-filter network": (MatchedFilterNetwork, detection_loss, 4e-2),
 }
 RANDOM_STARTS = {"CNN, full layers", "CNN, sum over times"}  # of the networks for strain

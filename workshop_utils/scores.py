@@ -100,8 +100,8 @@ def object_scores(p: ArrayLike, z_found: ArrayLike, interval: ArrayLike, kind: A
     """
     kind, called, interval = np.asarray(kind), np.asarray(p).argmax(1), np.asarray(interval, float)
     limit = np.array([6000.0, 3000.0, np.inf, np.inf])[kind]
-    right = (called == kind) & ~(np.abs(velocity_error(z_found, z_true)) > limit)
     known = kind < 2
+    right = (called == kind) & (~known | (np.abs(velocity_error(z_found, z_true)) <= limit))  # NaN counts as wrong
     coverage = interval_coverage(*interval[known].T, np.asarray(z_true)[known])[0]
     each = {name: float(right[kind == k].mean()) for k, name in enumerate(("quasar", "galaxy", "star", "nothing"))}
     return {"accuracy": float(right.mean()), **each, "coverage": coverage, "n": len(kind)}

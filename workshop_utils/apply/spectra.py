@@ -201,6 +201,8 @@ def as_list(files):
 def check_coverage(name, ivar):
     """Raise SpectrumError where too little of the grid was recorded to say what the source is."""
     seen = np.flatnonzero(ivar > 0)
+    if not len(seen):
+        raise SpectrumError(f"{name}: no pixel with an error that is a number; give flux and ivar of order 1.")
     if len(seen) < COVERAGE:
         low, high = WAVELENGTH[seen[[0, -1]]]
         raise SpectrumError(

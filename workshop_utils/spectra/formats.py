@@ -19,7 +19,7 @@ from astropy.io import fits
 
 from ..sources import remedy
 from .grid import LOGLAM, MAD_TO_SIGMA, SpectrumError
-from .tables import first_table
+from .tables import first_table, read_to_the_end
 
 STEP = 1e-4  # dex, of the course's grid
 ARMS = ("B", "R", "Z")  # of DESI's spectrographs
@@ -67,11 +67,12 @@ def read_spectra(source: Any, name: str | None = None, air: bool | None = None):
     ----------
     source : path, (wavelength, flux, ivar), or an object with `spectral_axis`, `flux` and `uncertainty`
         A path of a FITS file of SDSS, LAMOST or DESI, of a FITS image (CRVAL, CDELT) or table, or of a text table
-        (CSV, ECSV, columns); .gz and .bz2 are unpacked on the way. Wavelengths of arrays are in vacuum and in A.
+        (CSV, ECSV, columns); .gz and .bz2 are unpacked on the way. Masked values are bad pixels.
     name : str, optional
         What to call it; the path, for a file.
     air : bool, optional
-        Whether wavelengths are in air, where the file does not say.
+        Whether wavelengths are in air, where the file does not say. Those of tables, arrays and objects are taken for
+        vacuum's without it; images must say, and loglam is always vacuum's.
 
     Returns
     -------
@@ -90,16 +91,18 @@ def read_spectra(source: Any, name: str | None = None, air: bool | None = None):
     if not isinstance(source, str | os.PathLike):
         name = name or "the spectrum"
         try:
-            return [from_object(source, name)]
+            return [from_object(source, name, air)]
         except SpectrumError as error:
             raise SpectrumError(f"{name}: {error}.") from None
     path = Path(source)
     name = name or os.fspath(source)
     check_file(path, name, "give the path of a downloaded spectrum")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             found = read_fits(path, name, air) if is_fits(path) else read_text(path, name, air)
+        if any("truncated" in str(warning.message) for warning in caught):  # astropy reads on
+            raise SpectrumError(f"the download was cut off; {remedy(path, 'download the file again')}")
     except SpectrumError as error:
         message = str(error).removeprefix(f"{name}: ")
         raise SpectrumError(f"{name}: {message.rstrip('.')}.") from None
@@ -128,6 +131,7 @@ def read_fits(path, name, air):
     """Spectra of a FITS file, by its layout."""
     try:
         table = first_table(path)
+        read_to_the_end(path)
         if table and {"loglam", "flux", "ivar"} <= set(table):  # as nearly all files of SDSS
             return [from_columns({kind: table[kind] for kind in ("loglam", "flux", "ivar")}, {}, name, air)]
         with fits.open(path, memmap=False) as hdus:
@@ -138,7 +142,7 @@ def read_fits(path, name, air):
                     "give the spec-FIELD-MJD-CATALOGID.fits file of the same object"
                 )
             if first.get("NAXIS", 0) == 2 and "COEFF0" in first:
-                return [rows_of_image(hdus[0], name)]
+                return [rows_of_image(hdus, name)]
             if first.get("NAXIS", 0) == 1:
                 return [line_of_image(hdus, name, air)]
             found = []
@@ -148,7 +152,7 @@ def read_fits(path, name, air):
                 if isinstance(hdu, fits.BinTableHDU):
                     columns = sort_columns(hdu.columns.names)
                     if "flux" in columns and {"loglam", "wavelength", "air"} & set(columns):
-                        values = {kind: np.asarray(hdu.data[column]) for kind, column in columns.items()}
+                        values = {kind: without_null(hdu, column) for kind, column in columns.items()}
                         where = {kind: hdu.columns[column].unit for kind, column in columns.items()}
                         return [from_columns(values, where, name, air)]
                     found.append(", ".join(hdu.columns.names))
@@ -173,9 +177,17 @@ def first_extensions(hdus, most=4):
             return
 
 
-def rows_of_image(hdu, name):
+def without_null(hdu, column):
+    """A column, masked where it holds the whole number that stands for none (TNULL)."""
+    values, null = np.asarray(hdu.data[column]), hdu.columns[column].null
+    return values if null in (None, "") else np.ma.masked_equal(values, null)
+
+
+def rows_of_image(hdus, name):
     """SDSS before DR8 (rows: flux, flux without continuum, error, ...) or LAMOST (flux, ivar, ...)."""
-    data, header = np.asarray(hdu.data, np.float64), hdu.header
+    data, header = np.asarray(hdus[0].data, np.float64), hdus[0].header
+    if any(getattr(hdu, "shape", None) == data.shape for hdu in first_extensions(hdus)):
+        raise SpectrumError(f"{len(data)} spectra of a plate (spPlate); give the spec files of its fibres")
     loglam = header["COEFF0"] + header["COEFF1"] * np.arange(data.shape[1])
     if "LAMOST" in str(header.get("TELESCOP", "")).upper():
         return Recorded(name, loglam, data[0], data[1])
@@ -212,16 +224,18 @@ def line_of_image(hdus, name, air):
 def desi_targets(hdus, name):
     """DESI coadd and spectra files: the three arms of every target, joined; masked pixels are left out."""
     targets = np.atleast_1d(hdus["FIBERMAP"].data["TARGETID"])
-    arms = [arm for arm in ARMS if f"{arm}_FLUX" in hdus]
-    if not arms:
-        raise SpectrumError("a DESI file without B_FLUX, R_FLUX or Z_FLUX; give a coadd or spectra file")
-    loglam = np.log10(np.concatenate([hdus[f"{arm}_WAVELENGTH"].data for arm in arms]).astype(np.float64))
+    lost = [f"{arm}_{what}" for arm in ARMS for what in ("WAVELENGTH", "FLUX", "IVAR") if f"{arm}_{what}" not in hdus]
+    if lost:
+        raise SpectrumError(
+            f"a DESI file without {', '.join(lost)}; download it again, or give a coadd or spectra file"
+        )
+    loglam = np.log10(np.concatenate([hdus[f"{arm}_WAVELENGTH"].data for arm in ARMS]).astype(np.float64))
 
     def joined(what):
-        return np.concatenate([np.atleast_2d(hdus[f"{arm}_{what}"].data) for arm in arms], 1).astype(np.float64)
+        return np.concatenate([np.atleast_2d(hdus[f"{arm}_{what}"].data) for arm in ARMS], 1).astype(np.float64)
 
     flux, ivar = joined("FLUX"), joined("IVAR")
-    if all(f"{arm}_MASK" in hdus for arm in arms):
+    if all(f"{arm}_MASK" in hdus for arm in ARMS):
         ivar[joined("MASK") != 0] = 0
     return [binned(f"{name}#{target}", loglam, *rows) for target, *rows in zip(targets, flux, ivar, strict=True)]
 
@@ -241,27 +255,35 @@ def read_text(path, name, air):
             f"a table with the columns {', '.join(table.colnames)[:300]}; name them wavelength (or loglam), flux and "
             "error (or ivar)"
         )
-    values = {kind: np.asarray(table[column]) for kind, column in columns.items()}
+    values = {kind: table[column] for kind, column in columns.items()}
     return [from_columns(values, {kind: table[column].unit for kind, column in columns.items()}, name, air)]
 
 
-def from_object(source, name):
+def from_object(source, name, air):
     """A spectrum in memory: three arrays, or an object such as specutils' Spectrum1D."""
     if all(hasattr(source, word) for word in ("spectral_axis", "flux")):
-        wavelength = units.Quantity(source.spectral_axis).to_value("AA", units.spectral())
-        flux = np.asarray(getattr(source.flux, "value", source.flux), np.float64)
+        try:
+            wavelength = units.Quantity(source.spectral_axis).to_value("AA", units.spectral())
+        except units.UnitsError as error:
+            raise SpectrumError(f"its spectral axis is no wavelength ({error}); give one in A") from None
+        mask = getattr(source, "mask", None)
+        flux = np.ma.masked_array(getattr(source.flux, "value", source.flux), False if mask is None else mask)
         error = getattr(source, "uncertainty", None)
         kinds = {"std": "error", "var": "variance", "ivar": "ivar"}
-        values = {} if error is None else {kinds.get(error.uncertainty_type, "error"): np.asarray(error.array)}
-        return binned(name, np.log10(wavelength), flux, inverse_variance(values, flux))
+        values = {"wavelength": wavelength, "flux": flux}
+        if error is None:
+            values["ivar"] = inverse_variance({}, np.asarray(flux, np.float64))
+        else:
+            values[kinds.get(error.uncertainty_type, "error")] = np.asarray(error.array)
+        return from_columns(values, {"wavelength": "AA"}, name, air)
     try:
-        wavelength, flux, ivar = (np.asarray(array, np.float64) for array in source)
+        wavelength, flux, ivar = (np.ma.asarray(array, np.float64) for array in source)
     except (TypeError, ValueError):
         raise SpectrumError(
             f"a {type(source).__name__} is neither a path, nor (wavelength, flux, ivar), nor an object with "
             "spectral_axis, flux and uncertainty"
         ) from None
-    return from_columns({"wavelength": wavelength, "flux": flux, "ivar": ivar}, {}, name, False)
+    return from_columns({"wavelength": wavelength, "flux": flux, "ivar": ivar}, {}, name, air)
 
 
 def sort_columns(names):
@@ -279,9 +301,12 @@ def sort_columns(names):
 
 
 def from_columns(values, where, name, air):
-    """A spectrum from columns by kind (see `NAMES`), with units where they are known."""
+    """A spectrum from columns by kind (see `NAMES`), with units where they are known; masked values become NaN."""
     try:  # a row that holds arrays is a column of one
-        values = {kind: np.atleast_1d(np.asarray(column, np.float64).squeeze()) for kind, column in values.items()}
+        values = {
+            kind: np.atleast_1d(np.ma.filled(np.ma.asarray(column).astype(np.float64), np.nan).squeeze())
+            for kind, column in values.items()
+        }
     except (TypeError, ValueError):
         raise SpectrumError("flux, wavelength or error do not hold numbers; give numbers") from None
     flux = values["flux"]
@@ -345,17 +370,19 @@ def to_vacuum(wavelength, air):
 def binned(name, loglam, flux, ivar):
     """Average pixels that fall in one bin of the course's grid, by their weights: fine sampling, joined arms.
 
-    Where pixels are wider than bins, the bins between them are left out, and `grid.resample` interpolates.
+    Bins with bad pixels alone have ivar 0. Where pixels are wider than bins, the bins between them are left out, and
+    `grid.resample` interpolates.
     """
-    good = np.isfinite(loglam) & np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
-    if not good.any():
-        raise SpectrumError("no usable pixel: no finite flux with an error; use another spectrum")
-    loglam, flux, ivar = loglam[good], flux[good], ivar[good]
+    known = np.isfinite(loglam)
+    loglam, flux, ivar = loglam[known], flux[known], ivar[known]
+    good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+    flux, ivar = np.where(good, flux, 0), np.where(good, ivar, 0)
     index = np.rint((loglam - LOGLAM[0]) / STEP).astype(np.int64)
-    bins, place = np.unique(index, return_inverse=True)
-    weight = np.bincount(place, ivar)
-    mean = [np.bincount(place, ivar * values) / weight for values in (loglam, flux)]
-    if (np.bincount(place) == 1).all():  # nothing was averaged: only the order may have changed
+    _, place, count = np.unique(index, return_inverse=True, return_counts=True)
+    if (count == 1).all():  # nothing is averaged: only the order may change
         order = np.argsort(loglam)
         return Recorded(name, loglam[order], flux[order], ivar[order])
-    return Recorded(name, *mean, weight)
+    total = np.bincount(place, ivar)
+    weight = np.where(total[place] > 0, ivar, 1)
+    mean = [np.bincount(place, weight * values) / np.bincount(place, weight) for values in (loglam, flux)]
+    return Recorded(name, *mean, total)

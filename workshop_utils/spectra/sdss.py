@@ -1,5 +1,6 @@
 """Reading spectra as SDSS hands them out, and cleaning them of spikes."""
 
+import math
 import warnings
 from os import PathLike
 from pathlib import Path
@@ -84,6 +85,9 @@ def prepare(recorded: Recorded):
         check_arrays(loglam, flux, ivar)
         good = usable(flux, ivar)
         check_content(flux[good])
+        scale = np.median(np.abs(flux[good])) if good.any() else 1.0
+        if scale > 0 and abs(math.log10(scale)) > 15:  # its square would be too large or too small for float32
+            flux, ivar = flux / scale, ivar * scale**2
         new_flux, new_ivar = resample(loglam, flux, np.where(find_spikes(flux, ivar), 0, ivar))
     except SpectrumError as error:
         raise SpectrumError(f"{name}: {error}.") from None

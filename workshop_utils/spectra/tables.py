@@ -4,6 +4,8 @@ Astropy reads any FITS file, and we let it, but of each file it makes hundreds o
 holds thousands of files of one simple layout. For these the standard (Pence et al. 2010, A&A 524, A42) is read here.
 """
 
+import bz2
+import gzip
 import re
 
 import numpy as np
@@ -15,7 +17,8 @@ FORMATS = {"E": ">f4", "D": ">f8", "J": ">i4", "K": ">i8", "I": ">i2", "B": "u1"
 def first_table(path):
     """Columns of the first extension, a dict from names in small letters to arrays (n,) that are views of the file.
 
-    Returns None for any other layout: a packed file, data in the primary HDU, an image, columns of arrays or scaled.
+    Returns None for any other layout: a packed file, data in the primary HDU, an image, columns of arrays, or of
+    numbers not as they are (scaled, or with one that stands for none).
 
     Raises
     ------
@@ -57,11 +60,22 @@ def read_header(file):
 
 
 def row_dtype(header):
-    """The dtype of a row by TTYPE and TFORM; None where a column holds arrays, text, or scaled numbers."""
+    """The dtype of a row by TTYPE and TFORM; None where a column holds arrays, text, or numbers not as they are."""
     fields = []
     for k in range(1, int(header["TFIELDS"]) + 1):
         form = re.fullmatch(r"1?([EDJKIBL])", header.get(f"TFORM{k}", ""))
-        if form is None or f"TSCAL{k}" in header or f"TZERO{k}" in header:
+        if form is None or {f"TSCAL{k}", f"TZERO{k}", f"TNULL{k}"} & set(header):
             return None
         fields.append((header.get(f"TTYPE{k}", "").lower(), FORMATS[form[1]]))
     return np.dtype(fields) if len(set(dict(fields))) == len(fields) else None
+
+
+def read_to_the_end(path):
+    """Unpack a packed file once; EOFError where it was cut off, which astropy would not say."""
+    for magic, opened in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open)):
+        with path.open("rb") as file:
+            packed = file.read(len(magic)) == magic
+        if packed:
+            with opened(path) as file:
+                while file.read(2**20):
+                    pass
