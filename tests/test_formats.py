@@ -145,6 +145,74 @@ def test_a_desi_file_has_a_row_for_each_target(tmp_path, quasar):
     assert np.allclose(table.z, z, atol=0.01) and (table.problem == "").all()
 
 
+@pytest.mark.parametrize("lost", ["Z_FLUX", "R_WAVELENGTH", "B_IVAR"])
+def test_a_desi_file_without_an_arm_is_named(tmp_path, quasar, lost):
+    write_desi(tmp_path / "coadd.fits", quasar[0])
+    with fits.open(tmp_path / "coadd.fits") as hdus:
+        fits.HDUList([hdu for hdu in hdus if hdu.name != lost]).writeto(tmp_path / "cut.fits")
+    with pytest.raises(SpectrumError, match=f"cut.fits: a DESI file without {lost}"):
+        read_spectra(tmp_path / "cut.fits")
+
+
+def test_a_dead_fibre_costs_no_other_target(tmp_path, quasar):
+    write_desi(tmp_path / "coadd.fits", quasar[0])
+    with fits.open(tmp_path / "coadd.fits", mode="update") as hdus:
+        for arm in "BRZ":
+            hdus[f"{arm}_IVAR"].data[0] = 0
+    table = identify_spectra(tmp_path / "coadd.fits")
+    assert "no usable pixel" in table.problem.iloc[0] and table.problem.iloc[1] == ""
+    assert table.z.iloc[1] == pytest.approx(quasar[1], abs=0.02)
+
+
+@pytest.mark.parametrize("write", [write_desi, write_sp_spec])
+def test_a_packed_file_that_breaks_off_is_not_read_as_far_as_it_goes(tmp_path, quasar, write):
+    write(tmp_path / "whole.fits", quasar[0])
+    packed = gzip.compress((tmp_path / "whole.fits").read_bytes())
+    (tmp_path / "cut.fits.gz").write_bytes(packed[: int(0.7 * len(packed))])
+    with pytest.raises(SpectrumError, match="cut.fits.gz: the download was cut off"):
+        read_spectra(tmp_path / "cut.fits.gz")
+
+
+def test_masked_values_are_bad_pixels(tmp_path, quasar):
+    wave, flux, error = columns(quasar[0])
+    hole = slice(1000, 1400)
+    text = pd.DataFrame({"wavelength": wave, "flux": flux, "error": error})
+    text.loc[1000:1399, "flux"] = np.nan  # empty cells
+    text.to_csv(tmp_path / "a.csv", index=False)
+    whole = fits.Column("flux", "J", array=np.where(np.arange(len(flux)) // 400 == 3, -999, 1e3 * flux), null=-999)
+    others = fits.Column("loglam", "D", array=np.log10(wave)), fits.Column("ivar", "D", array=1e-6 * error**-2)
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns([whole, *others])]).writeto(tmp_path / "b.fits")
+    masked = np.ma.masked_array(flux, False)
+    masked[hole] = np.ma.masked
+    for source in (tmp_path / "a.csv", tmp_path / "b.fits", (wave, masked, error**-2)):
+        (recorded,) = read_spectra(source)
+        good = np.isfinite(recorded.flux) & (recorded.ivar > 0)
+        assert 0 < good.sum() <= len(flux) - 400
+        assert identify_spectra([source]).z.iloc[0] == pytest.approx(quasar[1], abs=0.02)
+
+
+def test_a_hole_counts_as_not_recorded_in_whatever_form(quasar):
+    """Where ivar is 0, in all but 300 pixels at either end, nothing was recorded; so nothing is answered."""
+    wave, flux, error = columns(quasar[0])
+    ivar = error**-2.0
+    ivar[300:-300] = 0
+    with pytest.raises(ValueError, match="pixels were recorded"):
+        identify_spectra((wave, flux, ivar))
+    (recorded,) = read_spectra((np.repeat(wave, 2) + np.tile([0, 0.1], len(wave)), *np.repeat([flux, ivar], 2, 1)))
+    assert 500 < (recorded.ivar > 0).sum() < 700 and len(recorded.ivar) > 3000
+
+
+def test_plates_and_odd_objects_are_named(tmp_path, quasar):
+    hdus = image(np.ones((20, 4000)), {"COEFF0": 3.57, "COEFF1": 1e-4})
+    hdus.append(fits.ImageHDU(np.ones((20, 4000)), name="IVAR"))
+    hdus.writeto(tmp_path / "spPlate-0266-51630.fits")
+    with pytest.raises(SpectrumError, match="20 spectra of a plate"):
+        read_spectra(tmp_path / "spPlate-0266-51630.fits")
+    wave, flux, error = columns(quasar[0])
+    good, huge = (wave, flux, error**-2), (wave, 1e42 * flux, 1e-84 * error**-2)  # as a luminosity
+    assert identify_spectra([huge, good]).z.to_numpy() == pytest.approx(quasar[1], abs=0.02)
+
+
 def test_spectra_in_memory(quasar):
     spectrum, z = quasar
     wave, flux, error = columns(spectrum)

@@ -57,6 +57,8 @@ def test_scores_ask_for_class_and_redshift():
     p = np.eye(4)[[0, 0, 1, 3]]
     scores = object_scores(p, [2.0, 2.0, 0.1, 0], [[1.9, 2.1]] * 4, [0, 1, 1, 3], [2.0, 2.0, 0.1001, 0])
     assert scores["quasar"] == 1 and scores["galaxy"] == 0.5 and scores["nothing"] == 1 and scores["accuracy"] == 0.75
+    lost = object_scores(p, [np.nan, 2.0, 0.1, 0], [[1.9, 2.1]] * 4, [0, 1, 1, 3], [2.0, 2.0, 0.1001, 0])
+    assert lost["quasar"] == 0 and lost["accuracy"] == 0.5  # no redshift is no right one
 
 
 def test_probabilities_sum_to_one_and_the_views_agree(sky):
