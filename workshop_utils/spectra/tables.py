@@ -72,10 +72,10 @@ def row_dtype(header):
 
 def read_to_the_end(path):
     """Unpack a packed file once; EOFError where it was cut off, which astropy would not say."""
-    for magic, opened in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open)):
-        with path.open("rb") as file:
-            packed = file.read(len(magic)) == magic
-        if packed:
-            with opened(path) as file:
+    with open(path, "rb") as file:
+        start = file.read(3)
+    for magic, unpacked in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open)):
+        if start.startswith(magic):
+            with unpacked(path) as file:
                 while file.read(2**20):
                     pass
