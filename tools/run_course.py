@@ -29,9 +29,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 RESULTS = BUILD / "results.json"
 PROFILES = {"ci": 180, "laptop": 900, "gpu": 3600}  # s that a cell may take, several times what the slowest needs
-# GB that a kernel may take: Binder gives 2, of which JupyterLab needs some. Notebooks take 1.5 at most, but 03 once
-# took 1.8 where it takes 1.1; why is not known. (CUDA alone takes gigabytes.)
-MEMORY = math.inf if torch.cuda.is_available() else 1.9
+# GB that a kernel may take: Binder gives 2, of which JupyterLab needs some. (CUDA alone takes gigabytes.)
+MEMORY = math.inf if torch.cuda.is_available() else 1.6
 
 
 def peak_memory(pid):

@@ -43,6 +43,9 @@ from .objects import (
     object_cnn,
     object_loss,
 )
+from .parts import (
+    in_parts,
+)
 from .redshifts import (
     REDSHIFT_BINS,
     redshift_bins,
@@ -85,6 +88,7 @@ __all__ = [
     "filtered",
     "fitting_template",
     "he_uniform",
+    "in_parts",
     "interleave",
     "log_redshift_mse",
     "matched_filter",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..shapes import CoincidentSnr, Outputs, SnrSeries, Strain, Templates, TemplateScores
 from ..strain import HIGH, LOW, N_SAMPLES, SAMPLE_RATE, design_asd, waveforms
+from .parts import in_parts
 
 FILTER_RATE = 512  # Hz at which a matched filter answers: its output varies no faster than its band is wide
 REACH = (1, 6, 14)  # steps of 1/512 s within which H1, L1 and V1 see the same wave: light needs 10 and 27 ms to them
@@ -140,8 +141,8 @@ def filtered(white: Tensor, templates: Tensor, search: Sequence[float] = SEARCH)
     >>> filtered(torch.zeros(1, 3, 4096), whitened_templates(2)).shape
     torch.Size([1, 2, 179, 3])
     """
-    parts = white.split(4 if white.device.type == "cpu" else 32)
-    return torch.cat([coincident_snr(matched_filter(part, templates), search) for part in parts])
+    size = 4 if white.device.type == "cpu" else 32
+    return in_parts(lambda part: coincident_snr(matched_filter(part, templates), search), white, size)
 
 
 def matched_filter_snr(white: Strain, n_templates: int = 128, batch: int = 32):
@@ -151,7 +152,7 @@ def matched_filter_snr(white: Strain, n_templates: int = 128, batch: int = 32):
     tensor([0., 0.])
     """
     templates = whitened_templates(n_templates).to(white.device)
-    return torch.cat([filtered(part, templates).sum(-1).amax((1, 2)).sqrt() for part in white.split(batch)])
+    return in_parts(lambda part: filtered(part, templates).sum(-1).amax((1, 2)).sqrt(), white, batch)
 
 
 class MatchedFilterNetwork(nn.Module):

@@ -69,7 +69,8 @@ def prepare(recorded: Recorded):
     Returns
     -------
     Spectrum
-        Without a redshift or class; its S/N is the median of flux over error.
+        Without a redshift or class; its S/N is the median of flux over error. Flux above 1e15 or below 1e-15 in the
+        middle (as in erg/s/cm2/A) is divided by that, as its ivar would not fit into float32.
 
     Raises
     ------

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..networks.parts import in_parts
 from ..shapes import Device
 from .checkpoints import load_state, save_state
 
@@ -158,7 +159,7 @@ def predict(network: nn.Module, inputs: Tensor, batch: int = 128):
     device = next(network.parameters()).device
     network.eval()
     with torch.no_grad():
-        return torch.cat([network(part.to(device)).cpu() for part in inputs.split(batch)])
+        return in_parts(lambda part: network(part.to(device)).cpu(), inputs, batch)
 
 
 def catch_ctrl_c():
