@@ -25,7 +25,7 @@ COLUMNS = "  {:7.0f}  {:11.2f}  {:9.2%}  {:6.0f}  {:8.1%}  {:6.1%}  {:6.0f}  {:8
 
 def summarised(network, flux, temperature, share):
     """Redshift, lower and upper end of the 68 % interval, and confidence (n, 4) for flux (n, 4618)."""
-    logits = torch.cat([training.predict(network, standardise(part)[:, None]) for part in flux.split(500)])
+    logits = networks.in_parts(lambda part: training.predict(network, standardise(part)[:, None]), flux, 500)
     probability = (logits / temperature).softmax(1)
     return apply.summarise_probability(probability, networks.REDSHIFT_BINS, share=share).numpy()
 

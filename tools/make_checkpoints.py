@@ -26,6 +26,7 @@ from workshop_utils.networks import (
     StrainCNN,
     classifier,
     detection_loss,
+    in_parts,
     log_redshift_mse,
     matched_filter_snr,
     object_cnn,
@@ -78,7 +79,7 @@ RECIPES = {
 
 def answer(network, flux):
     """What a network says of flux (n, 4618), a part at a time to spare memory."""
-    return torch.cat([predict(network, standardise(part)[:, None]) for part in flux.split(500)])
+    return in_parts(lambda part: predict(network, standardise(part)[:, None]), flux, 500)
 
 
 def find_redshifts(network, flux):

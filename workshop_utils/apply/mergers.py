@@ -91,13 +91,13 @@ def aligned(files):
         if record.detector in records:
             raise StrainError(f"{file}: a second record of {record.detector}; pass one file for each detector.")
         records[record.detector] = record
-    start = min(record.start for record in records.values())
-    stop = max(record.start + len(record.strain) / SAMPLE_RATE for record in records.values())
-    first_stop = min(record.start + len(record.strain) / SAMPLE_RATE for record in records.values())
-    if max(record.start for record in records.values()) >= first_stop:
+    starts = [record.start for record in records.values()]
+    stops = [record.start + len(record.strain) / SAMPLE_RATE for record in records.values()]
+    if max(starts) >= min(stops):
         times = ", ".join(f"{name} from {record.start:.0f}" for name, record in records.items())
         raise StrainError(f"records of different times ({times}); pass files of one stretch of time.")
-    n = round((stop - start) * SAMPLE_RATE)
+    start = min(starts)
+    n = round((max(stops) - start) * SAMPLE_RATE)
     strain, good = np.zeros((len(DETECTORS), n)), np.zeros((len(DETECTORS), n), bool)
     for name, record in records.items():
         row, first = DETECTORS.index(name), round((record.start - start) * SAMPLE_RATE)
@@ -126,9 +126,9 @@ def white_stretch(strain, good):
 
     The whole stretch is whitened before windows are cut from it: in 2 s alone the lines of a real detector leak.
     """
-    white = torch.zeros(strain.shape)
     if strain.shape[1] < N_SAMPLES:
         return None
+    white = torch.zeros(strain.shape)
     for row in range(len(DETECTORS)):
         whole = good[row].unfold(0, N_SAMPLES, N_SAMPLES // 2).all(1)
         pieces = strain[row].unfold(0, N_SAMPLES, N_SAMPLES // 2)[whole]

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ..networks.parts import in_parts
+
 PART = 500  # rows at a time, for what lies between is many times as large
 
 
@@ -37,7 +39,7 @@ def summarise_probability(probability: Tensor, z: Tensor, limit: float = 0.02, s
     [1.0137..., 0.6000...]
     """
     if len(probability) > PART:
-        return torch.cat([summarise_probability(part, z, limit, share) for part in probability.split(PART)])
+        return in_parts(lambda part: summarise_probability(part, z, limit, share), probability, PART)
     log_z = torch.log1p(z)
     step = float(log_z[1] - log_z[0])
     half = int(limit / step - 1e-4)

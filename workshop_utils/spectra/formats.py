@@ -131,9 +131,9 @@ def read_fits(path, name, air):
     """Spectra of a FITS file, by its layout."""
     try:
         table = first_table(path)
-        read_to_the_end(path)
         if table and {"loglam", "flux", "ivar"} <= set(table):  # as nearly all files of SDSS
             return [from_columns({kind: table[kind] for kind in ("loglam", "flux", "ivar")}, {}, name, air)]
+        read_to_the_end(path)
         with fits.open(path, memmap=False) as hdus:
             first = hdus[0].header
             if path.name.startswith(("mwmStar", "mwmVisit")):
